@@ -1,0 +1,37 @@
+"""Text with bounds: what comes from outside is checked once, here, before anything keeps it."""
+
+from sahut.bedrock.refusal import Refusal
+
+
+class BadText(Refusal):
+    """The text is empty, too long, or has characters that no table can keep."""
+
+    code = "bad_text"
+    shown = ("field", "reason", "at_most")
+
+    def __init__(self, field: str, reason: str, at_most: int) -> None:
+        self.field, self.reason, self.at_most = field, reason, at_most
+        super().__init__(field, reason)
+
+
+def bounded_text(text: str, field: str, *, at_most: int, at_least: int = 1) -> str:
+    """The text without white space around it.
+
+    `at_least`, `at_most`: length in characters (code points). UTF-8 takes at most four bytes for each.
+    Refuses: `bad_text` with the reason `too_short`, `too_long`, `nul` (PostgreSQL keeps none) or `not_unicode`
+    (a lone surrogate).
+    """
+    if len(text) > at_most * 2 + 64:  # do not even strip what is far too long
+        raise BadText(field, "too_long", at_most)
+    text = text.strip()
+    if len(text) < at_least:
+        raise BadText(field, "too_short", at_most)
+    if len(text) > at_most:
+        raise BadText(field, "too_long", at_most)
+    if "\0" in text:
+        raise BadText(field, "nul", at_most)
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise BadText(field, "not_unicode", at_most) from None
+    return text

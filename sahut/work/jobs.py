@@ -84,18 +84,22 @@ class JobRunner:
             )
         waiting = [Job(row["id"], row["key"], row["kind"], row["attempts"], _decode(row["body"])) for row in rows]
         waiting.sort(key=lambda job: job.id)
-        claimed = len(waiting)
-        keeping = asyncio.create_task(self._keep_leases({job.id for job in waiting}))
+        claimed, held = len(waiting), {job.id for job in waiting}
+        keeping = asyncio.create_task(self._keep_leases(held))
         try:
-            lanes = [self._lane(waiting) for _ in range(min(self._at_once, claimed))]
+            lanes = [self._lane(waiting, held) for _ in range(min(self._at_once, claimed))]
             await asyncio.gather(*lanes)
         finally:
             keeping.cancel()
         return claimed
 
-    async def _lane(self, waiting: list[Job]) -> None:
+    async def _lane(self, waiting: list[Job], held: set[int]) -> None:
         while waiting:
-            await self._run_one(waiting.pop(0))
+            job = waiting.pop(0)
+            try:
+                await self._run_one(job)
+            finally:
+                held.discard(job.id)
 
     async def _run_one(self, job: Job) -> None:
         try:
@@ -129,12 +133,12 @@ class JobRunner:
                     error=said,
                 )
 
-    async def _keep_leases(self, ids: set[int]) -> None:
+    async def _keep_leases(self, held: set[int]) -> None:
         while True:
             await asyncio.sleep(LEASE_S / 3)
             with suppress(*AWAY):
                 async with self._pool.acquire() as connection:
-                    await _queries.lease_longer.execute(connection, ids=list(ids), lease_s=LEASE_S)
+                    await _queries.lease_longer.execute(connection, ids=list(held), lease_s=LEASE_S)
 
     async def _idle_s(self) -> float:
         async with self._pool.acquire() as connection:

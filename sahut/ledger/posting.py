@@ -1,0 +1,145 @@
+"""Posting: a batch of transfers in one transaction. The one place where balances change."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import cache
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sahut.bedrock import Clock, Refusal, TimeIds
+from sahut.db import AWAY, Connection, DatabaseAway, Pool, Queries
+from sahut.ledger.batch import Batch, answer_again, type_key
+from sahut.ledger.rules import LockedBalance, Posted, Transfer
+from sahut.work import Batcher, OutcomeUnknown
+
+_TURN = 0x5A_4803
+_queries = Queries.load("sahut.ledger")
+
+
+class Ledger:
+    """Posts transfers for one process. Several processes may post; the batches of a shard take turns.
+
+    `shard`: 0 to 63; all accounts that meet in one transfer belong to one shard.
+    """
+
+    def __init__(self, pool: Pool, clock: Clock, *, shard: int = 1) -> None:
+        self._pool, self._clock, self._shard = pool, clock, shard
+        # In a statement of its own: a look-up in the same statement would use a snapshot from before the turn came.
+        self._take_turn = f"begin; select pg_advisory_xact_lock({_TURN}, {shard})"
+        self.batcher: Batcher[Transfer, Posted] = Batcher(self.post_batch)
+
+    async def post(self, command: Transfer) -> Posted:
+        """Post one transfer, together with whatever others are waiting.
+
+        Refuses: each reason of `rules.REFUSALS`, `key_reused`, `busy`, `database_away`, `outcome_unknown`. After the last
+        three the same command with the same key tells or does it.
+        Writes: `ledger.transfer` or `ledger.attempt`, `ledger.balance`, `ledger.batch`, `work.idempotency`, the riders.
+        """
+        return await self.batcher.submit(command)
+
+    async def post_batch(self, commands: list[Transfer]) -> Sequence[Posted | Refusal]:
+        """Post 1 to 1,000 commands in one transaction; the answers in the same order. Five round trips, one commit."""
+        try:
+            connection = await self._pool.acquire()
+        except AWAY as error:
+            raise DatabaseAway from error
+        try:
+            return await self._post_on(connection, commands)
+        finally:
+            await self._pool.release(connection)
+
+    async def _post_on(self, connection: Connection, commands: list[Transfer]) -> list[Posted | Refusal]:
+        try:
+            await connection.execute(self._take_turn)
+            answers = await self._decide_and_write(connection, commands)
+        except AWAY as error:
+            if not connection.is_closed():
+                connection.terminate()  # whatever state it is in, it must not be given to somebody else
+            if isinstance(error, ValueError):  # the driver refuses a value: the data's fault, not the database's
+                raise
+            raise DatabaseAway from error
+        except BaseException:
+            await connection.execute("rollback")
+            raise
+        try:
+            await connection.execute("commit")
+        except AWAY as error:
+            connection.terminate()
+            raise OutcomeUnknown from error
+        return answers
+
+    async def _decide_and_write(self, connection: Connection, commands: list[Transfer]) -> list[Posted | Refusal]:
+        last_id, known = await self._known(connection, commands)
+        accounts = {command.debit for command in commands} | {command.credit for command in commands}
+        now = self._clock.now()
+        rows = await _queries.lock_balances.fetch(connection, accounts=list(accounts))
+        balances = {row[0]: LockedBalance(*row[:13], today=local_day(now, row[13])) for row in rows}
+        batch = Batch(TimeIds(self._shard, last_id), now, known, balances)
+        answers = [batch.answer(command) for command in commands]
+        if batch.keys:
+            await self._write(connection, batch, now)
+        return answers
+
+    async def _known(
+        self, connection: Connection, commands: list[Transfer]
+    ) -> tuple[int, dict[type_key, tuple[bytes, Posted | Refusal]]]:
+        rows = await _queries.known_answers.fetch(
+            connection,
+            principals=[command.principal for command in commands],
+            keys=[command.key for command in commands],
+            shard=self._shard,
+        )
+        known = {
+            (row[0], row[1]): (
+                row[2],
+                answer_again(row[4], row[3], None if row[5] is None else row[5:8], None if row[8] is None else row[8:10]),
+            )
+            for row in rows
+            if row[0] is not None
+        }
+        return rows[0]["last_id"], known
+
+    async def _write(self, connection: Connection, batch: Batch, now: datetime) -> None:
+        number, digest = batch.close()
+        changed = [
+            (b.account_id, b.posted, b.seq, b.day, b.day_out, b.month_in, b.was)
+            for b in batch.balances.values()
+            if b.seq != b.was
+        ]
+        status = await _queries.write_batch.execute(
+            connection,
+            batch=number, now=now, shard=self._shard, size=len(batch.transfers), hash=digest,
+            **_columns("t_", _TRANSFER, batch.transfers),
+            **_columns("k_", _KEY, batch.keys),
+            **_columns("a_", _ATTEMPT, batch.attempts),
+            **_columns("e_", _EVENT, batch.events),
+            **_columns("j_", _JOB, batch.jobs),
+            **_columns("b_", _BALANCE, changed),
+        )  # fmt: skip
+        assert status == f"UPDATE {len(changed)}", "a balance changed outside its turn"
+
+
+@cache
+def _zone(name: str) -> ZoneInfo:
+    return ZoneInfo(name)
+
+
+def local_day(now: datetime, zone: str) -> Any:
+    """The date in the zone of an account."""
+    return now.astimezone(_zone(zone)).date()
+
+
+_TRANSFER = (
+    "id", "debit", "credit", "amount", "currency", "kind", "debit_seq", "credit_seq", "debit_after", "credit_after", "memo",
+)  # fmt: skip
+_KEY = ("principal", "key", "hash", "answer", "refusal")
+_ATTEMPT = ("id", "principal", "key", "debit", "credit", "amount", "reason", "had", "bound")
+_EVENT = ("topic", "subject", "kind", "body")
+_JOB = ("kind", "key", "body")
+_BALANCE = ("account", "posted", "seq", "day", "day_out", "month_in", "was")
+
+
+def _columns(prefix: str, names: tuple[str, ...], rows: Sequence[tuple[Any, ...]]) -> dict[str, Sequence[Any]]:
+    """Rows as columns, one parameter for each."""
+    columns: Sequence[Sequence[Any]] = list(zip(*rows, strict=True)) if rows else [()] * len(names)
+    return {prefix + name: column for name, column in zip(names, columns, strict=True)}

@@ -1,0 +1,77 @@
+-- name: known_answers
+-- Answers to these keys, and the highest id that the shard has committed; always at least one row.
+select k.principal, k.key, k.body_hash, k.answer, k.refusal, k.debit_seq, k.debit_after, k.recorded_at, k.had, k.bound, last.id as last_id
+  from (select coalesce(max(id), 0) as id from ledger.batch where shard = :shard) as last
+  left join lateral (
+        select i.principal, i.key, i.body_hash, i.answer, i.refusal, t.debit_seq, t.debit_after, t.recorded_at, a.had, a.bound
+          from unnest(:principals::bigint[], :keys::uuid[]) as asked (principal, key)
+          join work.idempotency i on i.principal = asked.principal and i.key = asked.key
+          left join ledger.transfer t on i.refusal is null and t.id = i.answer
+          left join ledger.attempt a on i.refusal is not null and a.id = i.answer) as k on true;
+
+-- name: lock_balances
+-- Locks in order of id.
+select account_id, currency, posted, held, floor, ceiling, seq, state, day, day_out, day_out_cap, month_in, month_in_cap, zone
+  from ledger.balance
+ where account_id = any(:accounts::bigint[])
+ order by account_id
+   for no key update;
+
+-- name: write_batch
+-- Everything of a batch in one statement. The balances count their entries, so a change outside its turn would show.
+with moved as (
+    insert into ledger.transfer (id, debit, credit, amount_minor, currency, kind, debit_seq, credit_seq, debit_after,
+                                 credit_after, memo, phase, batch, effective_at, recorded_at)
+    select t.*, 1, :batch::bigint, :now::timestamptz, :now::timestamptz
+      from unnest(:t_id::bigint[], :t_debit::bigint[], :t_credit::bigint[], :t_amount::bigint[], :t_currency::smallint[],
+                  :t_kind::smallint[], :t_debit_seq::bigint[], :t_credit_seq::bigint[], :t_debit_after::bigint[],
+                  :t_credit_after::bigint[], :t_memo::text[]) as t),
+kept as (
+    insert into work.idempotency (principal, key, body_hash, answer, refusal, at)
+    select k.*, :now::timestamptz
+      from unnest(:k_principal::bigint[], :k_key::uuid[], :k_hash::bytea[], :k_answer::bigint[], :k_refusal::text[]) as k),
+refused as (
+    insert into ledger.attempt (id, principal, key, debit, credit, amount_minor, reason, had, bound, at)
+    select a.*, :now::timestamptz
+      from unnest(:a_id::bigint[], :a_principal::bigint[], :a_key::uuid[], :a_debit::bigint[], :a_credit::bigint[],
+                  :a_amount::bigint[], :a_reason::text[], :a_had::bigint[], :a_bound::bigint[]) as a),
+closed as (
+    insert into ledger.batch (id, shard, size, hash, at) values (:batch::bigint, :shard, :size, :hash, :now::timestamptz)),
+told as (
+    insert into work.event (topic, subject, kind, body)
+    select * from unnest(:e_topic::text[], :e_subject::bigint[], :e_kind::text[], :e_body::jsonb[])),
+queued as (
+    insert into work.job (kind, key, body)
+    select * from unnest(:j_kind::text[], :j_key::text[], :j_body::jsonb[]))
+update ledger.balance b
+   set posted = x.posted, seq = x.seq, day = x.day, day_out = x.day_out, month_in = x.month_in
+  from unnest(:b_account::bigint[], :b_posted::bigint[], :b_seq::bigint[], :b_day::date[], :b_day_out::bigint[],
+              :b_month_in::bigint[], :b_was::bigint[]) as x (account_id, posted, seq, day, day_out, month_in, was)
+ where b.account_id = x.account_id and b.seq = x.was;
+
+-- name: open_account
+insert into ledger.account (kind, currency, owner) values (:kind, :currency, :owner::bigint) on conflict do nothing returning id;
+
+-- name: find_account
+select id from ledger.account where kind = :kind and currency = :currency and owner is not distinct from :owner::bigint;
+
+-- name: open_balance
+insert into ledger.balance (account_id, currency, zone, floor, ceiling, day, day_out_cap, month_in_cap)
+values (:account, :currency, :zone, :floor, :ceiling, :day, :day_out_cap, :month_in_cap);
+
+-- name: customer_account
+select id from ledger.account where owner = :owner and kind = 'customer' and currency = :currency;
+
+-- name: balance
+select posted, held, floor, state from ledger.balance where account_id = :account;
+
+-- name: entries
+-- Newest first.
+select transfer, seq, amount_minor, balance_after, other_account_id, currency, kind, recorded_at, memo
+  from ledger.entry
+ where account_id = :account and transfer < :before
+ order by transfer desc
+ limit :at_most;
+
+-- name: owners
+select id, owner from ledger.account where id = any(:accounts::bigint[]);

@@ -1,6 +1,5 @@
 """What may be posted: the command, the locked balance, and the reasons to refuse. Pure."""
 
-import struct
 from datetime import date, datetime
 from enum import IntEnum
 from hashlib import blake2b
@@ -61,8 +60,8 @@ class Transfer(msgspec.Struct, frozen=True, gc=False):
 
     def body_hash(self) -> bytes:
         """16 bytes over all that decides what the command does; the same key with another hash is another command."""
-        fixed = struct.pack("<qqQhh", self.debit, self.credit, self.amount_minor, self.currency, self.kind)
-        return blake2b(fixed + (self.memo or "").encode(), digest_size=16).digest()
+        said = f"{self.debit} {self.credit} {self.amount_minor} {self.currency} {self.kind:d} {self.memo or ''}"
+        return blake2b(said.encode(), digest_size=16).digest()
 
 
 class Posted(msgspec.Struct, frozen=True, gc=False):

@@ -1,0 +1,2 @@
+"""Help: articles, search, community, feedback. Nothing is here yet.
+"""

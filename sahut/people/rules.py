@@ -1,0 +1,63 @@
+"""Phones, PIN tries and how long one waits after wrong ones. Pure."""
+
+from datetime import timedelta
+
+import phonenumbers
+
+from sahut.bedrock import Refusal
+
+SESSION_LASTS = timedelta(hours=12)
+_FREE_TRIES, _FIRST_WAIT, _MOST_WAIT = 5, timedelta(seconds=15), timedelta(hours=1)
+_HOME_REGION = "ID"
+
+
+class NotSignedIn(Refusal):
+    """This needs a session, and there is none that still runs."""
+
+    code = "not_signed_in"
+
+
+class WrongPhoneOrPin(Refusal):
+    """Phone and PIN do not belong together. Which of them is wrong is not said."""
+
+    code = "wrong_phone_or_pin"
+
+
+class TryLater(Refusal):
+    """Too many wrong tries; the next one is heard in so many seconds."""
+
+    code = "try_later"
+    shown = ("retry_after_s",)
+
+    def __init__(self, retry_after_s: int) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(retry_after_s)
+
+
+class UnknownPhone(Refusal):
+    """This is no phone number."""
+
+    code = "bad_phone"
+
+
+def normal_phone(text: str) -> str:
+    """A phone number as people write it (0812…, +62 812…) in E.164. Refuses: `bad_phone`."""
+    if len(text) > 32:
+        raise UnknownPhone
+    try:
+        parsed = phonenumbers.parse(text, _HOME_REGION)
+    except phonenumbers.NumberParseException:
+        raise UnknownPhone from None
+    if not phonenumbers.is_possible_number(parsed):
+        raise UnknownPhone
+    return phonenumbers.format_number(parsed, phonenumbers.PhoneNumberFormat.E164)
+
+
+def wait_after(wrong_tries: int) -> timedelta:
+    """How long nobody may try after so many wrong PINs in a row: nothing for the first five, then doubling to an hour.
+
+    There is no lock for ever, so that nobody can lock somebody else out (ASVS 5.0, 6.1.1).
+    """
+    if wrong_tries < _FREE_TRIES:
+        return timedelta()
+    return min(_MOST_WAIT, _FIRST_WAIT * 2 ** min(wrong_tries - _FREE_TRIES, 10))

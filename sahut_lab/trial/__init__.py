@@ -1,0 +1,29 @@
+"""Trials: the house is hurt on purpose while clients from outside use it, then judged by what they wrote down.
+
+`NAMES` says what there is, `run` runs one and answers a verdict: counters with names, `passed`, and a sentence for each
+thing that must not be. Truth never comes from the code under test: acknowledgements stand in the clients' journals,
+what was shown in the viewers, hashes are recomputed by code of our own.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from sahut_lab.trial import broken, kill, sealer
+
+NAMES = {
+    "L1": "kill -9 of web, worker, sealer, database and everything, under transfers and messages (size: kills)",
+    "sealer": "forty writers race the sealer while sealers are killed and one hangs (size: events)",
+    "broken": "products broken on purpose: the trials above must fail on each of them",
+}
+
+
+def run(name: str, *, seed: int = 0, size: int | None = None, victims: Sequence[str] = ()) -> dict[str, Any]:
+    """Run a trial to its end. `size` None is what the continuous run takes; `victims` None are all, for L1 only."""
+    if name == "L1":
+        return asyncio.run(kill.trial(seed=seed, kills=size or kill.KILLS, victims=victims or kill.VICTIMS))
+    if name == "sealer":
+        return asyncio.run(sealer.trial(seed=seed, events=size or sealer.EVENTS))
+    if name == "broken":
+        return broken.trial(seed=seed)
+    raise ValueError(f"no trial is named {name}: {', '.join(NAMES)}")

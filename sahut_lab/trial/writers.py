@@ -2,6 +2,12 @@
 
 They write plainly into `work.event` as the application role and write down, outside the database, which commits were
 acknowledged to them.
+
+The shapes are chosen for the one moment in which a sealer may err: a transaction that has its id early, lingers over a
+tick and is by then the oldest one that runs, while a transaction that began before it draws a higher id and commits at
+once. So most are hasty (they hold their transaction id for some milliseconds and commit as soon as they have inserted),
+a few linger. Commits that are seconds late would hide this error, since nothing is dead while they run; they come only
+in the first part.
 """
 
 import asyncio
@@ -12,8 +18,8 @@ from dataclasses import dataclass, field
 import asyncpg
 
 INSERT = "insert into work.event (topic, subject, kind, body) values ('trial', $1, 'said', '{}') returning id"
-ROLL_BACK, COMMIT_LATE, SAVEPOINT = 0.10, 0.003, 0.03
-SHORT_WAIT_S = 0.004
+LINGERING, EVEN = 0.01, 0.35  # the rest are hasty
+ROLL_BACK, SAVEPOINT, COMMIT_LATE, LATE_PART = 0.10, 0.03, 0.003, 0.2
 
 
 @dataclass
@@ -30,15 +36,12 @@ class Writers:
     async def run(self, how_many: int) -> None:
         await asyncio.gather(*(self._write(number) for number in range(1, how_many + 1)))
 
-    def _enough(self) -> bool:
-        return len(self.acknowledged) >= self.wanted
-
     async def _write(self, number: int) -> None:
         chance = random.Random(self.seed * 1000 + number)
         connection = await asyncpg.connect(self.dsn, server_settings={"application_name": "lab-writer"})
         try:
             insert = await connection.prepare(INSERT)
-            while not self._enough():
+            while len(self.acknowledged) < self.wanted:
                 await self._one(connection, insert.fetchval, number, chance)
         finally:
             await connection.close()
@@ -50,22 +53,31 @@ class Writers:
         number: int,
         chance: random.Random,
     ) -> None:
+        before_s, after_s = self._shape(chance)
         await connection.execute("begin; select pg_current_xact_id()")
-        await asyncio.sleep(chance.uniform(0, SHORT_WAIT_S))
+        await asyncio.sleep(before_s)
         if chance.random() < SAVEPOINT:
             await connection.execute("savepoint thought")
             self.rolled_back.add(await insert(number))
             await connection.execute("rollback to thought")
         event_id = await insert(number)
-        dice = chance.random()
-        if dice < COMMIT_LATE:
-            self.late += 1
-            await asyncio.sleep(chance.uniform(1, 2))
-        else:
-            await asyncio.sleep(chance.uniform(0, SHORT_WAIT_S))
-        if dice > 1 - ROLL_BACK:
+        if after_s:
+            await asyncio.sleep(after_s)
+        if chance.random() < ROLL_BACK:
             await connection.execute("rollback")
             self.rolled_back.add(event_id)
         else:
             await connection.execute("commit")
             self.acknowledged.add(event_id)
+
+    def _shape(self, chance: random.Random) -> tuple[float, float]:
+        """Seconds between the transaction's id and its insert, and between that and its end."""
+        if chance.random() < COMMIT_LATE and len(self.acknowledged) < LATE_PART * self.wanted:
+            self.late += 1
+            return 0.0, chance.uniform(1, 2)
+        dice = chance.random()
+        if dice < LINGERING:
+            return 0.0, chance.uniform(0.025, 0.045)
+        if dice < LINGERING + EVEN:
+            return chance.uniform(0, 0.004), chance.uniform(0.003, 0.004)
+        return chance.uniform(0.004, 0.008), 0.0

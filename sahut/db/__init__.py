@@ -5,7 +5,16 @@ named text in `queries.sql` of the room that owns the tables.
 """
 
 from sahut.db.migrate import MigrationChanged, migrate, pending_migrations
-from sahut.db.pool import APPLICATION_SETTINGS, AWAY, Connection, DatabaseAway, Pool, open_connection, open_pool, transaction
+from sahut.db.pool import (
+    APPLICATION_SETTINGS,
+    AWAY,
+    Connection,
+    DatabaseAway,
+    Pool,
+    open_connection,
+    open_pool,
+    transaction,
+)
 from sahut.db.sql import Queries, Query
 
 __all__ = [

@@ -40,9 +40,7 @@ async def migrate(dsn: str) -> list[str]:
             async with connection.transaction():
                 await connection.execute(f"set local lock_timeout = '{_LOCK_WAIT}'")
                 await connection.execute(text)
-                await connection.execute(
-                    "insert into db.migration (name, sha256) values ($1, $2)", name, _digest(text)
-                )
+                await connection.execute("insert into db.migration (name, sha256) values ($1, $2)", name, _digest(text))
         if fresh:
             await connection.execute("analyze")
         return [name for name, _ in fresh]

@@ -18,7 +18,9 @@ _WORDS = (
     "|验证码|驗證碼|密码|密碼|校验码|动态码|口令|安全码"
 )
 _GAP = r"[^\d\n]{0,24}?"
-_AFTER_WORD = re.compile(rf"(?P<said>(?:{_WORDS}){_GAP})(?P<code>(?<!\d)\d(?:[ \-]?\d){{2,7}})(?!\d)(?![.,]\d)", re.IGNORECASE)
+_AFTER_WORD = re.compile(
+    rf"(?P<said>(?:{_WORDS}){_GAP})(?P<code>(?<!\d)\d(?:[ \-]?\d){{2,7}})(?!\d)(?![.,]\d)", re.IGNORECASE
+)
 _BEFORE_WORD = re.compile(
     rf"(?<![\d.,])(?P<code>\d(?:[ \-]?\d){{3,7}})(?P<said>\s*(?:itu|adalah|is|是|为)?\s*(?:my|saya|我的)?\s*(?:{_WORDS}))",
     re.IGNORECASE,

@@ -8,7 +8,16 @@ one commit, and with it whatever must not fall between: events and jobs ride alo
 Begin reading at `schema.sql`, then `rules.py`.
 """
 
-from sahut.ledger.accounts import AccountKind, Balance, Entry, balance_of, customer_account, entries, open_account, owners
+from sahut.ledger.accounts import (
+    AccountKind,
+    Balance,
+    Entry,
+    balance_of,
+    customer_account,
+    entries,
+    open_account,
+    owners,
+)
 from sahut.ledger.posting import Ledger
 from sahut.ledger.rules import (
     AccountStopped,

@@ -73,7 +73,7 @@ class Ledger:
         accounts = {command.debit for command in commands} | {command.credit for command in commands}
         now = self._clock.now()
         rows = await _queries.lock_balances.fetch(connection, accounts=list(accounts))
-        balances = {row[0]: LockedBalance(*row[:13], today=local_day(now, row[13])) for row in rows}
+        balances = {row[0]: LockedBalance(*row[:13], local_day(now, row[13])) for row in rows}
         batch = Batch(TimeIds(self._shard, last_id), now, known, balances)
         answers = [batch.answer(command) for command in commands]
         if batch.keys:
@@ -92,7 +92,9 @@ class Ledger:
         known = {
             (row[0], row[1]): (
                 row[2],
-                answer_again(row[4], row[3], None if row[5] is None else row[5:8], None if row[8] is None else row[8:10]),
+                answer_again(
+                    row[4], row[3], None if row[5] is None else row[5:8], None if row[8] is None else row[8:10]
+                ),
             )
             for row in rows
             if row[0] is not None

@@ -13,9 +13,7 @@ from sahut.people.rules import SESSION_LASTS
 _queries = Queries.load("sahut.people")
 
 
-async def add_person(
-    connection: Connection, *, name: str, phone: str, language: str, role: Role, pin_hash: str
-) -> int:
+async def add_person(connection: Connection, *, name: str, phone: str, language: str, role: Role, pin_hash: str) -> int:
     """Enter a person, or find the one with this phone (E.164); the id.
 
     `pin_hash`: from `SignIn.hash_pin`. Writes: `people.person`.

@@ -60,4 +60,5 @@ def wait_after(wrong_tries: int) -> timedelta:
     """
     if wrong_tries < _FREE_TRIES:
         return timedelta()
-    return min(_MOST_WAIT, _FIRST_WAIT * 2 ** min(wrong_tries - _FREE_TRIES, 10))
+    doublings: int = min(wrong_tries - _FREE_TRIES, 10)
+    return min(_MOST_WAIT, _FIRST_WAIT * (1 << doublings))

@@ -21,7 +21,7 @@ from sahut.work.jobs import Job, JobHandler, JobRunner
 from sahut.work.log import Head, InclusionProof, LogEntry, head_bytes, prove_inclusion, read_head, read_log, read_tile
 from sahut.work.merkle import leaf_hash, path_in, root_by_path, root_of
 from sahut.work.ring import listen
-from sahut.work.rows import EventRow, JobRow, append_event, as_json, enqueue
+from sahut.work.rows import EventRow, JobRow, append_event, append_events, as_json, enqueue
 from sahut.work.sealer import LogDamaged, Sealer, run_sealer
 from sahut.work.signing import HEAD, RECEIPTS, Signer, key_id_of, signature_is_good
 from sahut.work.sweep import lost_events, sweep
@@ -49,6 +49,7 @@ __all__ = [
     "Sealer",
     "Signer",
     "append_event",
+    "append_events",
     "as_json",
     "break_overdue",
     "deadlines_of",

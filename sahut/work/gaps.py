@@ -18,7 +18,9 @@ class Gap:
     horizon: int
 
 
-def fill(gaps: Iterable[Gap], seen: int, arrived: list[int], *, horizon: int, ended_below: int) -> tuple[list[Gap], int]:
+def fill(
+    gaps: Iterable[Gap], seen: int, arrived: list[int], *, horizon: int, ended_below: int
+) -> tuple[list[Gap], int]:
     """The gaps after a look, and the new highest number seen.
 
     `arrived`: the numbers of the look, ascending; those up to `seen` lie in gaps.

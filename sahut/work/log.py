@@ -133,7 +133,5 @@ async def read_tile(connection: Connection, level: int, position: int) -> list[b
     if level == 0:
         rows = await _queries.leaf_hashes.fetch(connection, after=first, upto=first + merkle.TILE)
     else:
-        rows = await _queries.tile_roots.fetch(
-            connection, level=level - 1, first=first, after_last=first + merkle.TILE
-        )
+        rows = await _queries.tile_roots.fetch(connection, level=level - 1, first=first, after_last=first + merkle.TILE)
     return [row[0] for row in rows]

@@ -2,6 +2,10 @@
 -- The default of id draws the number; see the table.
 insert into work.event (topic, subject, kind, body) values (:topic, :subject, :kind, :body::jsonb);
 
+-- name: append_events
+insert into work.event (topic, subject, kind, body)
+select * from unnest(:topics::text[], :subjects::bigint[], :kinds::text[], :bodies::jsonb[]);
+
 -- name: enqueue
 insert into work.job (kind, key, body, run_at)
 values (:kind, :key, :body::jsonb, clock_timestamp() + make_interval(secs => :wait_s))

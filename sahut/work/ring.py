@@ -24,8 +24,8 @@ async def listen(dsn: str, on_ring: Callable[[int], None], *, name: str) -> None
     Ends only when it is cancelled. `name`: what PostgreSQL shows for the connection.
     """
 
-    def heard(_connection: object, _pid: int, _channel: str, payload: str) -> None:
-        on_ring(int(payload))
+    def heard(_connection: object, _pid: int, _channel: str, payload: object) -> None:
+        on_ring(int(str(payload)))
 
     tries = 0
     while True:

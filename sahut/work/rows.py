@@ -42,6 +42,17 @@ async def append_event(connection: Connection, event: EventRow) -> None:
     )
 
 
+async def append_events(connection: Connection, events: list[EventRow]) -> None:
+    """Record events in their order, in the caller's transaction, by one statement. Writes: `work.event`."""
+    await _queries.append_events.execute(
+        connection,
+        topics=[event.topic for event in events],
+        subjects=[event.subject for event in events],
+        kinds=[event.kind for event in events],
+        bodies=[as_json(event.body) for event in events],
+    )
+
+
 async def enqueue(connection: Connection, job: JobRow, *, wait_s: float = 0) -> bool:
     """Put a job in line in the caller's transaction, to run in `wait_s` seconds at the earliest.
 

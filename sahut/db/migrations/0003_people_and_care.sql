@@ -36,6 +36,7 @@ create table care.contact (
     number int not null unique check (number between 0 and 999999999),
     channel_account text not null check (length(channel_account) between 1 and 64),
     provider_key text not null check (length(provider_key) between 1 and 200),
+    event_id bigint not null unique default case when pg_current_xact_id() is not null then nextval('work.event_id') end,
     person_id bigint not null,
     language text not null check (language in ('id', 'zh', 'en')),
     text text not null check (length(text) between 1 and 4000),
@@ -46,6 +47,7 @@ create table care.contact (
     unique (channel_account, provider_key)
 );
 comment on column care.contact.person_id is 'people.person, or 0 when nobody was signed in';
+comment on column care.contact.event_id is 'its event in the sealed log; drawn here by the same rule as there, so that the two find each other';
 comment on column care.contact.text is 'masked before it is kept';
 comment on column care.contact.original_hash is 'keyed hash of what was sent, to tell a repetition from another text under the same key';
 grant select, insert on care.contact to sahut_app;

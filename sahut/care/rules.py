@@ -1,0 +1,63 @@
+"""Promises and refusals of the books of care. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from sahut.bedrock import Refusal
+
+ANSWER: Final = "answer"
+"""The promise that a person answers; it starts with the first contact that waits."""
+FOLLOW_UP: Final = "follow_up"
+"""The promise to ask whether it helped; it starts with our answer."""
+MATTER_OTHER: Final = "other"
+
+ANSWER_WITHIN = timedelta(minutes=15)
+FOLLOW_UP_WITHIN = timedelta(hours=24)
+TEXT_AT_MOST = 4000
+
+
+class NoSuchCase(Refusal):
+    """There is no case with this number that you may see."""
+
+    code = "no_such_case"
+
+
+class CaseClosed(Refusal):
+    """The case is solved; write a new message and it opens again."""
+
+    code = "case_closed"
+
+
+class ConversationMoved(Refusal):
+    """Something was written that you have not seen. Your reply was not sent; it is yours to change."""
+
+    code = "conversation_moved"
+    shown = ("seen_seq", "last_seq")
+
+    def __init__(self, seen_seq: int, last_seq: int) -> None:
+        self.seen_seq, self.last_seq = seen_seq, last_seq
+        super().__init__(seen_seq, last_seq)
+
+
+@dataclass(frozen=True, slots=True)
+class ContactState:
+    """Where a contact stands. `case_number`: None while the case is being looked for (seconds at most)."""
+
+    contact_id: int
+    event_id: int
+    number: str
+    person_id: int
+    received_at: datetime
+    answer_due_at: datetime
+    case_number: str | None
+
+
+def answer_due(received_at: datetime) -> datetime:
+    """By when a person answers a contact. Business calendars come with the clocks' own policies."""
+    return received_at + ANSWER_WITHIN
+
+
+def as_number(kept: int) -> str:
+    """The nine digits of a kept number."""
+    return f"{kept:09d}"

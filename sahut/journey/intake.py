@@ -1,0 +1,185 @@
+"""Receiving: whatever reached us, stored once, with its event and its first job, in one commit; then the receipt.
+
+Nothing else happens before the answer. Numbers are reserved ahead and the wait comes from the last estimate, so a receipt
+needs no further question to the database.
+"""
+
+import asyncio
+import hmac
+import secrets
+from collections import deque
+from collections.abc import Sequence
+from contextlib import suppress
+from datetime import datetime
+from hashlib import sha256
+
+import msgspec
+import structlog
+
+from sahut.bedrock import Clock, Refusal, contact_number
+from sahut.care import (
+    ANSWER,
+    ContactRow,
+    FirstContact,
+    answer_due,
+    first_contacts,
+    receive_contacts,
+    reserve_number_blocks,
+    wait_estimate_s,
+)
+from sahut.care.rules import ANSWER_WITHIN
+from sahut.db import AWAY, DatabaseAway, Pool
+from sahut.journey.receipts import ContactKeyReused, Promise, Receipt, commitment_to, rfc3339, sign_receipts
+from sahut.work import Batcher, Busy, OutcomeUnknown, Signer
+
+BLOCK, BLOCKS_AHEAD = 500, 4
+_ESTIMATE_EVERY_S, _RETRY_S = 15.0, 0.5
+
+_log = structlog.get_logger()
+
+
+class Inbound(msgspec.Struct, frozen=True, gc=False):
+    """A message as every channel hands it in.
+
+    `channel_account`, `provider_key`: together the key under which it is received once. `person_id`: 0 when unknown.
+    `text`: masked, 1 to 4,000 characters. `original`: as it was sent; it is compared, never kept.
+    """
+
+    channel_account: str
+    provider_key: str
+    person_id: int
+    language: str
+    text: str
+    original: str
+
+
+class Intake:
+    """Receives for one process. `number_key`: 32 secret bytes, the same for all processes of a deployment."""
+
+    def __init__(self, pool: Pool, signer: Signer, number_key: bytes, clock: Clock) -> None:
+        self._pool, self._signer, self._number_key, self._clock = pool, signer, number_key, clock
+        self._original_key = hmac.digest(number_key, b"original text", sha256)
+        self._numbers: deque[int] = deque()
+        self._low = asyncio.Event()
+        self._wait_s, self._wait_as_of = int(ANSWER_WITHIN.total_seconds()), clock.now()
+        self._keeping: asyncio.Task[None] | None = None
+        self.batcher: Batcher[ContactRow, Receipt] = Batcher(self._write)
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether there are numbers to give."""
+        return bool(self._numbers)
+
+    async def start(self) -> None:
+        """Begin to keep numbers reserved and the estimate fresh."""
+        self._keeping = asyncio.create_task(self._keep())
+
+    async def close(self) -> None:
+        """Write what waits, take nothing new."""
+        await self.batcher.close()
+        if self._keeping is not None:
+            self._keeping.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._keeping
+
+    async def receive(self, inbound: Inbound) -> Receipt:
+        """Keep a message and give its receipt. A repetition gets the number of the first.
+
+        Refuses: `contact_key_reused`, `busy`, `database_away`, `outcome_unknown`; after the last three the same message
+        with the same key is received, once.
+        Writes: `care.contact`, event `contact_received`, job `find_case`, in one commit.
+        """
+        return await self.batcher.submit(self._row(inbound))
+
+    def _row(self, inbound: Inbound) -> ContactRow:
+        if not self._numbers:
+            self._low.set()
+            raise Busy
+        count = self._numbers.popleft()
+        if len(self._numbers) < BLOCK * (BLOCKS_AHEAD - 1):
+            self._low.set()
+        now = self._clock.now()
+        return ContactRow(
+            number=contact_number(count, self._number_key),
+            channel_account=inbound.channel_account,
+            provider_key=inbound.provider_key,
+            person_id=inbound.person_id,
+            language=inbound.language,
+            text=inbound.text,
+            original_hash=hmac.digest(self._original_key, inbound.original.encode(), sha256),
+            salt=secrets.token_bytes(16),
+            received_at=now,
+            answer_due_at=answer_due(now),
+        )
+
+    async def _write(self, rows: list[ContactRow]) -> Sequence[Receipt | Refusal]:
+        try:
+            connection = await self._pool.acquire()
+        except AWAY as error:
+            raise DatabaseAway from error
+        try:
+            new = await receive_contacts(connection, rows)
+            again = [(row.channel_account, row.provider_key) for row in rows if row.number not in new]
+            first = await first_contacts(connection, again) if again else {}
+        except AWAY as error:
+            if isinstance(error, ValueError):  # the driver refuses a value: the data's fault, not the database's
+                raise
+            connection.terminate()
+            raise OutcomeUnknown from error
+        finally:
+            await self._pool.release(connection)
+        return self._answers(rows, new, first)
+
+    def _answers(
+        self, rows: list[ContactRow], new: set[str], first: dict[tuple[str, str], FirstContact]
+    ) -> list[Receipt | Refusal]:
+        unsigned: dict[int, Receipt] = {}
+        for index, row in enumerate(rows):
+            known = None if row.number in new else first[row.channel_account, row.provider_key]
+            if known is None:
+                unsigned[index] = self._receipt(row.number, row.received_at, row.answer_due_at, row.salt, row.text)
+            elif hmac.compare_digest(known.original_hash, row.original_hash):
+                unsigned[index] = self._receipt(
+                    known.number, known.received_at, known.answer_due_at, known.salt, known.text
+                )
+        signed = (
+            dict(zip(unsigned, sign_receipts(self._signer, list(unsigned.values())), strict=True)) if unsigned else {}
+        )
+        return [signed.get(index) or ContactKeyReused() for index in range(len(rows))]
+
+    def _receipt(self, number: str, received_at: datetime, due_at: datetime, salt: bytes, text: str) -> Receipt:
+        return Receipt(
+            number=number,
+            received_at=rfc3339(received_at),
+            wait_s=self._wait_s,
+            wait_as_of=rfc3339(self._wait_as_of),
+            promises=(Promise(ANSWER, rfc3339(due_at)),),
+            commitment=commitment_to(salt, text).hex(),
+            salt=salt.hex(),
+            key_id=self._signer.key_id,
+        )
+
+    async def _keep(self) -> None:
+        """Reserve numbers when they run low, and look every few seconds how long people wait."""
+        while True:
+            self._low.clear()
+            try:
+                await self._reserve_and_estimate()
+            except AWAY as error:
+                _log.warning("numbers_wait_for_the_database", error=type(error).__name__)
+                await asyncio.sleep(_RETRY_S)
+                continue
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._low.wait(), _ESTIMATE_EVERY_S)
+
+    async def _reserve_and_estimate(self) -> None:
+        missing = BLOCKS_AHEAD - len(self._numbers) // BLOCK
+        async with self._pool.acquire() as connection:
+            if missing > 0:
+                for block in await reserve_number_blocks(connection, missing):
+                    self._numbers.extend(range(block * BLOCK, (block + 1) * BLOCK))
+            now = self._clock.now()
+            if (now - self._wait_as_of).total_seconds() >= _ESTIMATE_EVERY_S:
+                estimate = await wait_estimate_s(connection)
+                self._wait_s = int(ANSWER_WITHIN.total_seconds()) if estimate is None else estimate
+                self._wait_as_of = now

@@ -1,4 +1,4 @@
-"""A house of its own: the program as an operator starts it, on a temporary home, so that it can be hurt and thrown away.
+"""A house of its own: the program as an operator starts it, on a temporary home, to be hurt and thrown away.
 
 `RunningHouse` is `sahut up` and everything below it; `bare_database` is the engine with its migrations and nobody else.
 Only processes that were started here are ever signalled: those below our own `up`.

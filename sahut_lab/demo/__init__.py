@@ -1,7 +1,7 @@
 """The demo world: three customers with money and one agent, made through the product's own doors.
 
-Everything has a fixed key, so it may be made again at each start, by two at once, or after a kill in the middle: what is
-there stays, what is missing comes. The PINs are public; a demo home can never become a real one.
+Everything has a fixed key, so it may be made again at each start, by two at once, or after a kill in the middle: what
+is there stays, what is missing comes. The PINs are public; a demo home can never become a real one.
 """
 
 import asyncio

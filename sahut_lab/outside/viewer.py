@@ -1,7 +1,7 @@
 """A screen on the live stream: it keeps everything it was shown, and comes back after each cut where it was.
 
-It behaves as the strictest browser does: every `id:` counts as seen, also that of a heartbeat, so a server that tells an
-id ahead of what it has sent loses an event here.
+It behaves as the strictest browser does: every `id:` counts as seen, also that of a heartbeat, so a server that tells
+an id ahead of what it has sent loses an event here.
 """
 
 import asyncio

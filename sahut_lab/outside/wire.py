@@ -42,7 +42,11 @@ def request_bytes(
 ) -> bytes:
     """The request as it goes over the wire; `body` becomes JSON unless it is None."""
     content = b"" if body is None else json.dumps(body, separators=(",", ":")).encode()
-    lines = [f"{method} {path} HTTP/1.1", f"Host: localhost:{talk.port}", f"Connection: {'keep-alive' if keep else 'close'}"]
+    lines = [
+        f"{method} {path} HTTP/1.1",
+        f"Host: localhost:{talk.port}",
+        f"Connection: {'keep-alive' if keep else 'close'}",
+    ]
     if talk.token:
         lines.append(f"Authorization: Bearer {talk.token}")
     if body is not None:

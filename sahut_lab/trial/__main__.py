@@ -1,4 +1,4 @@
-"""`python -m sahut_lab.trial NAME [--seed N] [--size K] [--victims A,B]`: one JSON object; exit code 1 when it failed."""
+"""`python -m sahut_lab.trial NAME [--seed N] [--size K] [--victims A,B]`: one JSON object; exit code 1 on failure."""
 
 import argparse
 import json

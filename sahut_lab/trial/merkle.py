@@ -10,7 +10,8 @@ from collections.abc import Sequence
 
 # An event as the log commits to it, from columns that any client can read; the body is the database's own text of it.
 EVENTS_IN_ORDER = """
-    select s.n, e.id, (extract(epoch from e.at) * 1000000)::bigint as at_us, e.topic, e.subject, e.kind, e.body::text as body
+    select s.n, e.id, (extract(epoch from e.at) * 1000000)::bigint as at_us, e.topic, e.subject, e.kind,
+           e.body::text as body
       from work.seal s join work.event e on e.id = s.event_id order by s.n"""
 
 
@@ -37,9 +38,7 @@ def _tree_hash(leaves: Sequence[bytes], first: int, after_last: int) -> bytes:
         return leaves[first]
     left = 1 << (count - 1).bit_length() - 1  # the largest power of two smaller than the count
     middle = first + left
-    return hashlib.sha256(
-        b"\x01" + _tree_hash(leaves, first, middle) + _tree_hash(leaves, middle, after_last)
-    ).digest()
+    return hashlib.sha256(b"\x01" + _tree_hash(leaves, first, middle) + _tree_hash(leaves, middle, after_last)).digest()
 
 
 def root_from_path(leaf: bytes, index: int, count: int, path: Sequence[bytes]) -> bytes | None:

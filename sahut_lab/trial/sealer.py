@@ -1,7 +1,7 @@
 """The race trial: forty writers against the sealer, while sealers are killed and one is made to hang.
 
-It is the only check that finds a sealer which takes a late event for a dead one: such a log verifies, it only lacks rows.
-Runs of a few seconds have passed while events were lost, so a run that counts has 50,000 events and more.
+It is the only check that finds a sealer which takes a late event for a dead one: such a log verifies, it only lacks
+rows. Runs of a few seconds have passed while events were lost, so a run that counts has 50,000 events and more.
 """
 
 import asyncio
@@ -10,6 +10,7 @@ import random
 import signal
 import sys
 import time
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -203,7 +204,7 @@ async def _judge(home: Path, follower: Follower, writers: Writers, verdict: Verd
     read = [entry.id for entry in follower.entries]
     numbers = [entry.n for entry in follower.entries]
     leaves = [merkle.leaf_hash(merkle.event_text(*row[1:]).encode()) for row in sealed]
-    late = sum(1 for one, next_one in zip(read, read[1:], strict=False) if next_one < one)
+    late = sum(1 for one, next_one in pairwise(read) if next_one < one)
     verdict.count(committed=len(committed), rolled_back=len(writers.rolled_back), committed_late=writers.late)
     verdict.count(numbered_after_a_later_id=late)
     verdict.must_be_zero(

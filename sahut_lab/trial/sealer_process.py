@@ -1,4 +1,4 @@
-"""`python -m sahut_lab.trial.sealer_process HOME`: the product's sealer alone in a process, so that it can be killed."""
+"""`python -m sahut_lab.trial.sealer_process HOME`: the product's sealer alone in a process, to be killed."""
 
 import asyncio
 import os

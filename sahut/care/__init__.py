@@ -1,11 +1,12 @@
 """Care: the books of care. Contacts, cases, conversations, promises. There is no money here.
 
-A contact is booked like money: received once under its key, with a number and a receipt; it belongs to exactly one case;
-an open case always has a promise running; a promise is kept, broken or running. The auditor proves all three.
+A contact is booked like money: received once under its key, with a number and a receipt; it belongs to exactly one
+case; an open case always has a promise running; a promise is kept, broken or running. The auditor proves all three.
 
 Begin reading at `schema.sql`, then `rules.py`.
 """
 
+from sahut.care.audit import audit_care
 from sahut.care.cases import Case, CaseLine, Message, case, cases, contact_state, messages, wait_estimate_s
 from sahut.care.contacts import ContactRow, FirstContact, first_contacts, receive_contacts, reserve_number_blocks
 from sahut.care.conversation import add_contacts, renew_broken_promises, reply
@@ -25,6 +26,7 @@ __all__ = [
     "NoSuchCase",
     "add_contacts",
     "answer_due",
+    "audit_care",
     "case",
     "cases",
     "contact_state",

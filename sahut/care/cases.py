@@ -42,7 +42,7 @@ class Case:
 
 @dataclass(frozen=True, slots=True)
 class CaseLine:
-    """A case as a list shows it. `promise`, `due_at`: the next running one; `excerpt`: the start of the last message."""
+    """A case as a list shows it. `promise`, `due_at`: the next running one; `excerpt`: of the last message."""
 
     case: Case
     promise: str | None

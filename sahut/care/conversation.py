@@ -30,8 +30,8 @@ _queries = Queries.load("sahut.care")
 async def add_contacts(connection: Connection, *, contact_id: int, person_id: int, now: datetime) -> None:
     """Put a contact, and all of the same person that wait, into the person's open case in the order in which they came.
 
-    Opens a case when there is none, with the number of the first contact and the promise that contact was given. Who was
-    not signed in gets a case for each contact. Does nothing for contacts that are in a case already.
+    Opens a case when there is none, with the number of the first contact and the promise that contact was given. Who
+    was not signed in gets a case for each contact. Does nothing for contacts that are in a case already.
     Writes: `care.case`, `care.message`, the clock `answer`, events `case_opened` and `message_added`. Locks the person.
     """
     if person_id:

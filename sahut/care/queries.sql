@@ -107,3 +107,38 @@ select c.id, c.event_id, c.number, c.person_id, c.received_at, c.answer_due_at, 
 select percentile_cont(0.5) within group (order by wait)::float8 as median, count(*) as counted
   from (select extract(epoch from kept_at - opened_at) as wait from work.deadline
          where kind = 'answer' and kept_at is not null order by id desc limit 50) as waits;
+
+-- name: audit_contacts
+-- Contacts that are in no case and that no job will bring there.
+select c.number from care.contact c
+ where not exists (select from care.message m where m.contact_id = c.id)
+   and not exists (select from work.job j where j.key = 'find_case ' || c.id and j.buried_at is null)
+ order by c.id limit 20;
+
+-- name: audit_contact_events
+-- Contacts whose event is missing or commits to another text.
+select c.number from care.contact c
+  left join work.event e on e.id = c.event_id and e.kind = 'contact_received'
+ where e.body ->> 'commitment' is distinct from encode(sha256(c.salt || convert_to(c.text, 'UTF8')), 'hex')
+    or e.body ->> 'number' is distinct from lpad(c.number::text, 9, '0')
+ order by c.id limit 20;
+
+-- name: audit_events_without_contact
+select e.id from work.event e
+ where e.topic = 'care' and e.kind = 'contact_received' and not exists (select from care.contact c where c.event_id = e.id)
+ order by e.id limit 20;
+
+-- name: audit_promises
+-- Open cases without a running promise.
+select c.number from care.case c
+ where c.state = 'open'
+   and not exists (select from work.deadline d where d.subject = c.id and d.kept_at is null and d.broken_at is null)
+ order by c.id limit 20;
+
+-- name: audit_conversations
+-- Cases whose messages are not numbered 1, 2, 3 … up to the last.
+select c.number, c.last_seq, count(m.seq) as counted, coalesce(max(m.seq), 0) as highest
+  from care.case c left join care.message m on m.case_id = c.id
+ group by c.id
+having count(m.seq) <> c.last_seq or coalesce(max(m.seq), 0) <> c.last_seq
+ order by c.id limit 20;

@@ -37,6 +37,8 @@ AWAY = (
 )
 CONNECT_WAIT_S = 5.0
 STATEMENT_WAIT_S = 30.0
+# A process that hangs in a transaction would hold its locks, and the turn of the ledger, for ever: the server ends it.
+_HANG_MS = "5000"
 
 
 class DatabaseAway(Refusal):
@@ -63,21 +65,27 @@ async def open_pool(dsn: str, *, size: int, name: str) -> Pool:
         timeout=CONNECT_WAIT_S,
         command_timeout=STATEMENT_WAIT_S,
         reset=_keep,
-        server_settings={**APPLICATION_SETTINGS, "application_name": name},
+        server_settings={
+            **APPLICATION_SETTINGS,
+            "application_name": name,
+            "idle_in_transaction_session_timeout": _HANG_MS,
+        },
     )
     assert pool is not None
     return pool
 
 
-async def open_connection(dsn: str, *, name: str, **settings: str) -> "asyncpg.Connection[asyncpg.Record]":
+async def open_connection(
+    dsn: str, *, name: str, command_timeout_s: float = STATEMENT_WAIT_S, **settings: str
+) -> "asyncpg.Connection[asyncpg.Record]":
     """One connection of its own, for what belongs to a session: a lock held for ever, or listening.
 
-    `settings`: further settings of the server, by name.
+    `command_timeout_s`: how long one statement may take. `settings`: further settings of the server, by name.
     """
     return await asyncpg.connect(
         dsn,
         timeout=CONNECT_WAIT_S,
-        command_timeout=STATEMENT_WAIT_S,
+        command_timeout=command_timeout_s,
         server_settings={**APPLICATION_SETTINGS, "application_name": name, **settings},
     )
 

@@ -1,8 +1,8 @@
 """Masking: card numbers, codes and PINs go out of a text before anything keeps it.
 
-A card number is 12 to 19 digits, however spaced or dashed and in whichever script's digits, that pass Luhn's check (ISO/IEC
-7812-1); its first six and last four stay (PCI DSS 4.0.1, 3.4.1), so that a person can tell which card is meant. A code is
-four to eight digits next to a word for code, PIN or password in one of our languages; all of it goes.
+A card number is 12 to 19 digits, however spaced or dashed and in whichever script's digits, that pass Luhn's check
+(ISO/IEC 7812-1); its first six and last four stay (PCI DSS 4.0.1, 3.4.1), so that a person can tell which card is
+meant. A code is three to eight digits next to a word for code, PIN or password in one of our languages; all of it goes.
 """
 
 import re
@@ -22,7 +22,8 @@ _AFTER_WORD = re.compile(
     rf"(?P<said>(?:{_WORDS}){_GAP})(?P<code>(?<!\d)\d(?:[ \-]?\d){{2,7}})(?!\d)(?![.,]\d)", re.IGNORECASE
 )
 _BEFORE_WORD = re.compile(
-    rf"(?<![\d.,])(?P<code>\d(?:[ \-]?\d){{3,7}})(?P<said>\s*(?:itu|adalah|is|是|为)?\s*(?:my|saya|我的)?\s*(?:{_WORDS}))",
+    rf"(?<![\d.,])(?P<code>\d(?:[ \-]?\d){{3,7}})"
+    rf"(?P<said>\s*(?:itu|adalah|is|是|为)?\s*(?:my|saya|我的)?\s*(?:{_WORDS}))",
     re.IGNORECASE,
 )
 

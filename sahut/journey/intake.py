@@ -1,7 +1,7 @@
 """Receiving: whatever reached us, stored once, with its event and its first job, in one commit; then the receipt.
 
-Nothing else happens before the answer. Numbers are reserved ahead and the wait comes from the last estimate, so a receipt
-needs no further question to the database.
+Nothing else happens before the answer. Numbers are reserved ahead and the wait comes from the last estimate, so a
+receipt needs no further question to the database.
 """
 
 import asyncio

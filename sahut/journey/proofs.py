@@ -16,8 +16,8 @@ from sahut.work import HEAD, head_bytes, key_id_of, leaf_hash, prove_inclusion, 
 class ContactProof(msgspec.Struct, frozen=True):
     """That a contact's event is in the sealed log. Bytes in hex, times RFC 3339.
 
-    `leaf`: the event as it was hashed. `n`: its number in the log; `head_n`, `root`, `signed_at`, `key_id`, `signature`:
-    a signed head that covers it; `path`: from the leaf to the root.
+    `leaf`: the event as it was hashed. `n`: its number in the log; `head_n`, `root`, `signed_at`, `key_id`,
+    `signature`: a signed head that covers it; `path`: from the leaf to the root.
     """
 
     n: int

@@ -1,7 +1,7 @@
 """The receipt of a contact: what we promise to whoever wrote, signed. Pure.
 
-One signature covers all receipts of a batch: the receipts are the leaves of a small Merkle tree whose root is signed, and
-each carries its path.
+One signature covers all receipts of a batch: the receipts are the leaves of a small Merkle tree whose root is signed,
+and each carries its path.
 """
 
 from collections.abc import Sequence
@@ -30,9 +30,9 @@ class Promise(msgspec.Struct, frozen=True):
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     """What the sender keeps.
 
-    `number`: nine digits. `received_at`, `wait_as_of`: RFC 3339, UTC. `wait_s`: how long an answer takes now, by the last
-    estimate, made at `wait_as_of`. `commitment`: SHA-256 of salt and masked text, hex; the sealed log holds the same.
-    `salt`: hex, so that the sender can show which text was received. `key_id`, `signature` (hex), `leaf_index`,
+    `number`: nine digits. `received_at`, `wait_as_of`: RFC 3339, UTC. `wait_s`: how long an answer takes now, by the
+    last estimate, made at `wait_as_of`. `commitment`: SHA-256 of salt and masked text, hex; the sealed log holds the
+    same. `salt`: hex, so that the sender can show which text was received. `key_id`, `signature` (hex), `leaf_index`,
     `leaf_count`, `path` (hex): the proof that we gave it.
     """
 

@@ -18,6 +18,7 @@ from sahut.ledger.accounts import (
     open_account,
     owners,
 )
+from sahut.ledger.audit import audit_money
 from sahut.ledger.posting import Ledger
 from sahut.ledger.rules import (
     AccountStopped,
@@ -55,6 +56,7 @@ __all__ = [
     "Transfer",
     "TransferKind",
     "WrongCurrency",
+    "audit_money",
     "balance_of",
     "customer_account",
     "entries",

@@ -17,7 +17,7 @@ _queries = Queries.load("sahut.ledger")
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """What an account holds, in minor units. `available_minor` may be spent; `held_minor` waits for the outside world."""
+    """What an account holds, in minor units. `held_minor` waits for the outside world."""
 
     posted_minor: int
     held_minor: int

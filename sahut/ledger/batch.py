@@ -52,7 +52,8 @@ class Batch:
             answer = self._refuse(number, command, *refused)
             self.keys.append((command.principal, command.key, body_hash, number, refused[0].reason))
         else:
-            assert payer is not None and payee is not None
+            assert payer is not None
+            assert payee is not None
             answer = self._post(number, command, payer, payee)
             self.keys.append((command.principal, command.key, body_hash, number, None))
         self._known[command.principal, command.key] = (body_hash, answer)  # the same key twice in one batch

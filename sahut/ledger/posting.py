@@ -31,8 +31,8 @@ class Ledger:
     async def post(self, command: Transfer) -> Posted:
         """Post one transfer, together with whatever others are waiting.
 
-        Refuses: each reason of `rules.REFUSALS`, `key_reused`, `busy`, `database_away`, `outcome_unknown`. After the last
-        three the same command with the same key tells or does it.
+        Refuses: each reason of `rules.REFUSALS`, `key_reused`, `busy`, `database_away`, `outcome_unknown`. After the
+        last three the same command with the same key tells or does it.
         Writes: `ledger.transfer` or `ledger.attempt`, `ledger.balance`, `ledger.batch`, `work.idempotency`, the riders.
         """
         return await self.batcher.submit(command)
@@ -73,7 +73,7 @@ class Ledger:
         accounts = {command.debit for command in commands} | {command.credit for command in commands}
         now = self._clock.now()
         rows = await _queries.lock_balances.fetch(connection, accounts=list(accounts))
-        balances = {row[0]: LockedBalance(*row[:13], local_day(now, row[13])) for row in rows}
+        balances = {row[0]: LockedBalance(tuple(row), local_day(now, row[13])) for row in rows}
         batch = Batch(TimeIds(self._shard, last_id), now, known, balances)
         answers = [batch.answer(command) for command in commands]
         if batch.keys:
@@ -132,7 +132,8 @@ def local_day(now: datetime, zone: str) -> Any:
 
 
 _TRANSFER = (
-    "id", "debit", "credit", "amount", "currency", "kind", "debit_seq", "credit_seq", "debit_after", "credit_after", "memo",
+    "id", "debit", "credit", "amount", "currency", "kind", "debit_seq", "credit_seq", "debit_after", "credit_after",
+    "memo",
 )  # fmt: skip
 _KEY = ("principal", "key", "hash", "answer", "refusal")
 _ATTEMPT = ("id", "principal", "key", "debit", "credit", "amount", "reason", "had", "bound")

@@ -75,3 +75,48 @@ select transfer, seq, amount_minor, balance_after, other_account_id, currency, k
 
 -- name: owners
 select id, owner from ledger.account where id = any(:accounts::bigint[]);
+
+-- name: audit_sums
+select currency, sum(posted) as total from ledger.balance group by currency having sum(posted) <> 0 order by currency;
+
+-- name: audit_entries
+-- The first entry of each account that does not follow from the one before it.
+select distinct on (account_id) account_id, seq, expected_seq, balance_after, expected_after, transfer
+  from (select account_id, seq, balance_after, transfer,
+               row_number() over by_seq as expected_seq,
+               coalesce(lag(balance_after) over by_seq, 0) + amount_minor as expected_after
+          from ledger.entry
+        window by_seq as (partition by account_id order by seq)) as walked
+ where seq <> expected_seq or balance_after <> expected_after
+ order by account_id, expected_seq;
+
+-- name: audit_balances
+-- Accounts whose balance is not that of their last entry.
+select b.account_id, b.posted, b.seq, coalesce(e.last_seq, 0) as last_seq, coalesce(e.total, 0) as total
+  from ledger.balance b
+  left join (select account_id, max(seq) as last_seq, sum(amount_minor) as total from ledger.entry group by account_id) as e
+    on e.account_id = b.account_id
+ where b.posted <> coalesce(e.total, 0) or b.seq <> coalesce(e.last_seq, 0)
+ order by b.account_id;
+
+-- name: audit_keys
+-- Transfers without a key that leads to them, and keys that lead nowhere.
+select 'transfer' as what, t.id from ledger.transfer t
+ where not exists (select from work.idempotency i where i.answer = t.id and i.refusal is null)
+ union all
+select 'key', i.answer from work.idempotency i
+ where case when i.refusal is null then not exists (select from ledger.transfer t where t.id = i.answer)
+            else not exists (select from ledger.attempt a where a.id = i.answer) end
+ limit 20;
+
+-- name: audit_batches
+-- Batches after an id, with the hash that their event in the log bears.
+select b.id, b.size, b.hash, e.body ->> 'hash' as told
+  from (select * from ledger.batch where id > :after order by id limit :at_most) as b
+  left join work.event e on e.topic = 'ledger' and e.kind = 'batch_posted' and e.subject = b.id
+ order by b.id;
+
+-- name: audit_transfers
+-- Of a run of batches, in the order in which they were hashed.
+select batch, id, debit, credit, amount_minor, currency, kind, debit_seq, credit_seq, debit_after, credit_after
+  from ledger.transfer where id > :after and id <= :upto order by id;

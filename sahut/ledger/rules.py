@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from enum import IntEnum
 from hashlib import blake2b
-from typing import ClassVar
+from typing import Any, ClassVar
 from uuid import UUID
 
 import msgspec
@@ -43,8 +43,8 @@ class Transfer(msgspec.Struct, frozen=True, gc=False):
 
     `principal`: who asks (a person's id, or 0 for the house); `key`: their key for this command, the same for every
     repetition. `debit`, `credit`: the accounts that pay and get. `amount_minor`: 1 to 10^15, of `currency` (ISO 4217
-    number). `memo`: 1 to 140 characters or None. `events`, `jobs`: riders, written in the same commit if and only if the
-    transfer is posted; each body gets the field `transfer` with its id.
+    number). `memo`: 1 to 140 characters or None. `events`, `jobs`: riders, written in the same commit if and only if
+    the transfer is posted; each body gets the field `transfer` with its id.
     """
 
     principal: int
@@ -188,15 +188,13 @@ class LockedBalance:
         "month_in", "month_in_cap", "posted", "seq", "state", "was",
     )  # fmt: skip
 
-    def __init__(
-        self, account_id: int, currency: int, posted: int, held: int, floor: int, ceiling: int, seq: int, state: int,
-        counted_day: date, day_out: int, day_out_cap: int, month_in: int, month_in_cap: int, today: date,
-    ) -> None:  # fmt: skip
-        self.account_id, self.currency, self.state = account_id, currency, state
-        self.posted, self.held, self.floor, self.ceiling = posted, held, floor, ceiling
-        self.seq = self.was = seq
-        self.day_out, self.day_out_cap = day_out, day_out_cap
-        self.month_in, self.month_in_cap = month_in, month_in_cap
+    def __init__(self, row: tuple[Any, ...], today: date) -> None:
+        """`row`: the columns of the query `lock_balances`, in their order. `today`: in the zone of the account."""
+        (
+            self.account_id, self.currency, self.posted, self.held, self.floor, self.ceiling, self.seq, self.state,
+            counted_day, self.day_out, self.day_out_cap, self.month_in, self.month_in_cap, _,
+        ) = row  # fmt: skip
+        self.was = self.seq
         # A clock that goes backwards does not give a used limit back.
         self.day = max(today, counted_day)
         if self.day != counted_day:

@@ -1,4 +1,4 @@
-"""Signing in with phone and PIN. The slow hash runs in a bounded pool, so that a flood of tries cannot stop the house."""
+"""Signing in with phone and PIN. The slow hash runs in a bounded pool, so a flood of tries cannot stop the house."""
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +15,8 @@ from sahut.people.rules import TryLater, WrongPhoneOrPin, normal_phone, wait_aft
 from sahut.work import Busy
 
 _queries = Queries.load("sahut.people")
-# RFC 9106 section 4, second recommended option halved in memory: a PIN has few digits anyhow, the counted tries guard it.
+# RFC 9106 section 4, second recommended option halved in memory: a PIN has few digits anyhow, the counted tries guard
+# it.
 _HASHER = PasswordHasher(time_cost=3, memory_cost=32 * 1024, parallelism=1)
 _AT_ONCE, _WAITING = 2, 64
 
@@ -38,7 +39,8 @@ class SignIn:
     async def sign_in(self, phone: str, pin: str) -> tuple[str, datetime, Actor]:
         """Open a session for who knows phone and PIN: its token, when it ends, and who it is.
 
-        Refuses: `bad_phone`, `wrong_phone_or_pin`, `try_later`, `busy`. Writes: `people.session`, the count of wrong tries.
+        Refuses: `bad_phone`, `wrong_phone_or_pin`, `try_later`, `busy`. Writes: `people.session`, the count of wrong
+        tries.
         """
         phone = normal_phone(phone)
         now = self._clock.now()

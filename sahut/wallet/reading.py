@@ -47,7 +47,7 @@ async def overview(connection: Connection, actor: Actor) -> Overview:
 
 
 async def activity(connection: Connection, actor: Actor, *, before: int | None, at_most: int) -> list[Movement]:
-    """The actor's movements, newest first. `before`: only transfers with a lower id. Refuses: `no_wallet`. Reads only."""
+    """The actor's movements, newest first, with ids below `before`. Refuses: `no_wallet`. Reads only."""
     account = await customer_account(connection, actor.person_id, HOME_CURRENCY)
     if account is None:
         raise NoWallet(HOME_CURRENCY)

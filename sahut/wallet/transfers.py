@@ -63,8 +63,9 @@ class Transfers:
         """Send money to the person with this phone.
 
         `note`: at most 140 characters, or None. `key`: see `bad_idempotency_key`.
-        Refuses: `bad_phone`, `unknown_recipient`, `no_wallet`, `unknown_currency`, `bad_text`, `bad_idempotency_key`, and
-        all that `Ledger.post` refuses. Writes: what `Ledger.post` writes; events `transfer_sent`, `transfer_received`.
+        Refuses: `bad_phone`, `unknown_recipient`, `no_wallet`, `unknown_currency`, `bad_text`, `bad_idempotency_key`,
+        and all that `Ledger.post` refuses. Writes: what `Ledger.post` writes; events `transfer_sent`,
+        `transfer_received`.
         """
         ledger_key = uuid_of_key(key)
         memo = None if note is None or not note.strip() else bounded_text(note, "note", at_most=NOTE_AT_MOST)

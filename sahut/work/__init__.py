@@ -8,6 +8,7 @@ Other rooms write `work.event`, `work.job` and `work.idempotency` in their own s
 an effect and what follows from it (`WRITTEN_BY_OTHERS`); all else of this schema is written here only.
 """
 
+from sahut.work.audit import audit_log
 from sahut.work.batcher import Batcher, Busy, CannotBeWritten, OutcomeUnknown
 from sahut.work.deadlines import (
     Deadline,
@@ -51,6 +52,7 @@ __all__ = [
     "append_event",
     "append_events",
     "as_json",
+    "audit_log",
     "break_overdue",
     "deadlines_of",
     "enqueue",

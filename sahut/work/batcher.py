@@ -49,8 +49,8 @@ class Batcher(Generic[CommandT, AnswerT]):
     """Collects commands, writes them in batches, answers each caller.
 
     `write` takes a list of commands (1 to `limit`, in the order of their arrival), commits them and returns as many
-    answers in that order; an answer that is a `Refusal` is raised to its caller. What it raises goes to all of the batch,
-    but for errors of the data, where only the one command that causes them is refused.
+    answers in that order; an answer that is a `Refusal` is raised to its caller. What it raises goes to all of the
+    batch, but for errors of the data, where only the one command that causes them is refused.
     `at_once`: how many batches may be written at the same time. `waiting_limit`: commands that may wait.
     """
 

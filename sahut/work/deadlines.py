@@ -11,7 +11,7 @@ _queries = Queries.load("sahut.work")
 
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """One clock. `subject`: the id of what it is about, by its kind. Running while `kept_at` and `broken_at` are None."""
+    """One clock. `subject`: the id of what it is about, by its kind. Running while it is neither kept nor broken."""
 
     id: int
     kind: str

@@ -2,7 +2,8 @@
 
 A number is drawn inside a transaction and appears when that commits. So the numbers up to `seen` have holes, and a hole
 may be filled later or never. A hole found at a snapshot bears a *horizon*: a transaction id taken after that snapshot.
-When every transaction below the horizon has ended and a later snapshot still does not show the number, it was rolled back.
+When every transaction below the horizon has ended and a later snapshot still does not show the number, it was rolled
+back.
 """
 
 from collections.abc import Iterable
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Gap:
-    """The numbers `first` to `last` (both included) were not there; dead once all transactions below `horizon` ended."""
+    """The numbers `first` to `last` (both included) were missing; dead once all below `horizon` ended."""
 
     first: int
     last: int

@@ -1,7 +1,8 @@
 """Durable jobs: rows that are done exactly once in effect, by any process, also across kills.
 
-A job is claimed for the length of a lease. Its handler runs in one transaction, which also removes the row if this claim
-is still the newest; otherwise everything is rolled back. So a process that was thought dead and comes back changes nothing.
+A job is claimed for the length of a lease. Its handler runs in one transaction, which also removes the row if this
+claim is still the newest; otherwise everything is rolled back. So a process that was thought dead and comes back
+changes nothing.
 """
 
 import asyncio
@@ -105,13 +106,12 @@ class JobRunner:
         try:
             async with transaction(self._pool) as connection:
                 await self._handlers[job.kind](connection, job)
-                if await _queries.finish_job.execute(connection, id=job.id, attempts=job.attempts) != "DELETE 1":
-                    raise ClaimLost(job.key)
+                await _finish(connection, job)
         except ClaimLost:
             _log.warning("job_claim_lost", kind=job.kind, job=job.id)
         except AWAY as error:
             _log.warning("job_left_to_its_lease", kind=job.kind, job=job.id, error=type(error).__name__)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 (whatever it is, it is kept with the job as its story)
             await self._put_back(job, error)
 
     async def _put_back(self, job: Job, error: Exception) -> None:
@@ -144,3 +144,9 @@ class JobRunner:
         async with self._pool.acquire() as connection:
             due_in = await _queries.next_job_in.fetchval(connection, kinds=self._kinds)
         return IDLE_S if due_in is None else min(IDLE_S, max(0.01, due_in))
+
+
+async def _finish(connection: Connection, job: Job) -> None:
+    """Remove the job together with its effects, or undo them when the claim is no longer ours."""
+    if await _queries.finish_job.execute(connection, id=job.id, attempts=job.attempts) != "DELETE 1":
+        raise ClaimLost(job.key)

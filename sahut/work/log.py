@@ -39,7 +39,8 @@ class InclusionProof:
     """What shows, without us, that an event is in the log that a signed head covers.
 
     `leaf`: the event as it was hashed (JSON text of id, microseconds, topic, subject, kind, body).
-    `path`: 32-byte neighbours, lowest first; at most 63. `head_n`, `root`, `signed_at`, `key_id`, `signature`: the head.
+    `path`: 32-byte neighbours, lowest first; at most 63. `head_n`, `root`, `signed_at`, `key_id`, `signature`: the
+    head.
     """
 
     n: int

@@ -73,7 +73,7 @@ def root_of(leaves: Sequence[bytes]) -> bytes:
 
 
 def path_in(leaves: Sequence[bytes], index: int) -> list[bytes]:
-    """The inclusion path of the leaf hash at `index` (0 is first): at most log2 of the count, lowest neighbour first."""
+    """The inclusion path of the leaf hash at `index` (0 is first): log2 of the count, lowest neighbour first."""
     if len(leaves) == 1:
         return []
     middle = split(len(leaves))

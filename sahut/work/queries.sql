@@ -164,3 +164,25 @@ select id, kind, subject, due_at, kept_at, broken_at from work.deadline where su
 select subject, kind, due_at from work.deadline
  where subject = any(:subjects::bigint[]) and kept_at is null and broken_at is null
  order by due_at;
+
+-- name: audit_log_counts
+-- Whether numbers and events fit each other: as many as the highest, none twice, none without its event.
+select (select n from work.head) as head, count(*) as sealed, coalesce(max(s.n), 0) as highest, count(e.id) as with_event
+  from work.seal s left join work.event e on e.id = s.event_id;
+
+-- name: audit_signed_heads
+select n, root, signed_at, key_id, signature from work.signed_head where n > :after and n <= :upto order by n, signed_at;
+
+-- name: audit_tiles
+select level, position, hashes, root from work.tile where level = 0 and position >= :first and position < :after_last order by position;
+
+-- name: audit_jobs
+select kind, count(*) as buried, min(key) as example from work.job where buried_at is not null group by kind order by kind;
+
+-- name: audit_alarms
+select kind, count(*) as raised from work.event where topic = 'alarm' group by kind order by kind;
+
+-- name: audit_overdue
+-- Clocks that ran out more than a minute ago and that nobody has marked.
+select kind, count(*) as overdue, min(due_at) as since from work.deadline
+ where kept_at is null and broken_at is null and due_at < clock_timestamp() - interval '1 minute' group by kind order by kind;

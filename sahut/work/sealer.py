@@ -1,7 +1,8 @@
 """The sealer: numbers committed events in the order of their insertion, folds them into the tree, rings.
 
 One works, elected by an advisory lock; the others ask for it now and then. The lock belongs to the session that also
-writes, so a sealer that is cut off from its lock cannot write either, and one that hangs loses its session within a second.
+writes, so a sealer that is cut off from its lock cannot write either, and one that hangs loses its session within a
+second.
 """
 
 import asyncio

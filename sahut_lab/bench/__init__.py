@@ -1,0 +1,27 @@
+"""Benches: what the house does in a second, with the references in the same run. Commands, never timed tests.
+
+`run` answers one object: figures with their reference and ratio, and the conditions under which they were taken. Our
+rounds and those of the reference alternate on the same server, so that a noisy machine disturbs both; trust the ratios.
+"""
+
+import asyncio
+from typing import Any
+
+from sahut_lab.bench import intake, ledger, live
+
+NAMES = {
+    "ledger": "durable transfers a second through the ledger in process, beside pgbench (size: seconds for each round)",
+    "intake": "messages acknowledged a second over HTTP, beside pgbench (size: seconds for each round)",
+    "live": "live streams in one web process: memory of each, time from commit to screen (size: streams)",
+}
+
+
+def run(name: str, *, quick: bool = False, size: int | None = None) -> dict[str, Any]:
+    """Run a bench to its end. `quick` proves that it runs and measures next to nothing."""
+    if name == "ledger":
+        return asyncio.run(ledger.bench(quick=quick, seconds=size))
+    if name == "intake":
+        return asyncio.run(intake.bench(quick=quick, seconds=size))
+    if name == "live":
+        return asyncio.run(live.bench(quick=quick, streams=size))
+    raise ValueError(f"no bench is named {name}: {', '.join(NAMES)}")

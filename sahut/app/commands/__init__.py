@@ -1,0 +1,47 @@
+"""The command line: one table of everything that a person can type.
+
+Each command's words of help are its function's docstring. The functions import what they need when they are called, so
+that ``sahut --help`` and the start of ``up`` are quick.
+"""
+
+import sys
+from collections.abc import Callable
+
+import typer
+
+from sahut.app.cannot_start import CannotStart
+from sahut.app.commands import lab, proof, roles
+
+# In the order in which they are shown: running it, proving it, trying it.
+TABLE: tuple[tuple[str, Callable[..., None]], ...] = (
+    ("up", roles.up),
+    ("web", roles.web),
+    ("work", roles.work),
+    ("migrate", roles.migrate),
+    ("audit", proof.audit),
+    ("verify", proof.verify),
+    ("demo", lab.demo),
+    ("bench", lab.bench),
+    ("trial", lab.trial),
+)
+
+app = typer.Typer(
+    name="sahut",
+    help="A wallet with a service desk that can prove it was reachable.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for _name, _function in TABLE:
+    app.command(_name)(_function)
+
+
+def run() -> None:
+    """Run the command line; what stops a start becomes one sentence and exit code 1."""
+    try:
+        app()
+    except CannotStart as sentence:
+        typer.echo(str(sentence), err=True)
+        sys.exit(1)
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,72 @@
+"""The home: the one directory in which an installation keeps its database, its secrets and its traces.
+
+``engine/`` data, ``secrets/``, ``run/`` process numbers, ``log/``, ``heads/`` published heads of the sealed log, and
+``demo``, the mark that makes a home a demo home for ever.
+"""
+
+import contextlib
+import fcntl
+from collections.abc import Iterator
+from pathlib import Path
+
+from sahut.app.cannot_start import CannotStart
+
+
+class Home:
+    """A home and what ``sahut up`` writes there."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.log = path / "log"
+        self.heads = path / "heads"
+        self._run = path / "run"
+        self._mark = path / "demo"
+
+    def prepare(self) -> None:
+        """Make the directories that are missing. **Refuses**: ``CannotStart``."""
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            for directory in (self.log, self.heads, self._run):
+                directory.mkdir(exist_ok=True)
+        except OSError as problem:
+            raise CannotStart(f"SAHUT_HOME {self.path} cannot be used: {problem.strerror}.") from problem
+
+    @property
+    def is_demo(self) -> bool:
+        return self._mark.exists()
+
+    def mark_as_demo(self) -> None:
+        """Make this a demo home for ever.
+
+        **Refuses**: ``CannotStart`` when it already has a database that is not a demo's: a demo brings invented people,
+        and real ones must not find themselves among them.
+        """
+        if self.is_demo:
+            return
+        if (self.path / "engine").exists() or (self.path / "engine.at").exists():
+            raise CannotStart(f"{self.path} is a real home and stays one: choose another SAHUT_HOME for --demo.")
+        self._mark.write_text("This home is a demo and stays one: its people and its money are invented.\n")
+
+    @contextlib.contextmanager
+    def held(self) -> Iterator[None]:
+        """Hold the home as the one supervisor in it; a killed supervisor holds nothing.
+
+        **Refuses**: ``CannotStart`` when another one runs.
+        """
+        with (self.path / "up.lock").open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise CannotStart(f"Sahut is running in {self.path} already: end that one first.") from None
+            for stale in self._run.glob("*.pid"):
+                stale.unlink()
+            yield
+
+    def note_process(self, name: str, pid: int) -> None:
+        """Write ``run/<name>.pid``, whole at every moment."""
+        draft = self._run / f".{name}.draft"
+        draft.write_text(f"{pid}\n")
+        draft.replace(self._run / f"{name}.pid")
+
+    def forget_process(self, name: str) -> None:
+        (self._run / f"{name}.pid").unlink(missing_ok=True)

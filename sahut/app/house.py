@@ -1,0 +1,112 @@
+"""The house of one ``web`` process: everything that a view may reach, bound together here and nowhere else.
+
+What is opened is closed in the opposite order, so that work in hand is finished before that what it needs is gone.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import structlog
+
+from sahut.app.home import Home
+from sahut.app.laboratory import laboratory
+from sahut.app.secrets import key
+from sahut.app.settings import Settings
+from sahut.app.wiring import open_process_pool, signer_of
+from sahut.bedrock import SystemClock
+from sahut.db import AWAY, Pool, pending_migrations
+from sahut.journey import Intake
+from sahut.ledger import Ledger
+from sahut.people import SignIn
+from sahut.wallet import Transfers
+from sahut.web import DemoPerson, House, Hub
+
+WEB_POOL = 16
+_PROBE_S = 2.0
+_RETRY_S = 0.5
+_CLOSE_S = 1.0
+
+_log = structlog.get_logger()
+
+
+@contextlib.asynccontextmanager
+async def open_house(settings: Settings, name: str) -> AsyncIterator[House]:
+    """Open everything that a view may reach, for one ``web`` process.
+
+    The database may be away: then the house says that it is not ready, and becomes so by itself.
+    """
+    clock = SystemClock()
+    signer = signer_of(settings)
+    async with open_process_pool(settings, WEB_POOL, name) as pool, contextlib.AsyncExitStack() as closing:
+        ledger = Ledger(pool, clock)
+        closing.push_async_callback(_within, ledger.batcher.close)
+        intake = Intake(pool, signer, key(settings.home, "number.key"), clock)
+        await intake.start()
+        closing.push_async_callback(_within, intake.close)
+        hub = Hub(settings.app_dsn, clock, name=f"{name} live")
+        starting = asyncio.create_task(_start(hub))
+        closing.push_async_callback(_within, hub.close)
+        closing.callback(starting.cancel)
+        demo = Home(settings.home).is_demo
+        yield House(
+            pool=pool,
+            clock=clock,
+            sign_in=SignIn(pool, clock),
+            transfers=Transfers(pool, ledger),
+            intake=intake,
+            hub=hub,
+            public_url=settings.public_url,
+            public_key=signer.public_key,
+            cursor_key=key(settings.home, "cursor.key"),
+            readiness=_Readiness(pool, intake, starting),
+            demo=demo,
+            demo_people=_demo_people() if demo else (),
+        )
+
+
+class _Readiness:
+    """Answers whether this process may take requests: None, or the name of what is missing."""
+
+    def __init__(self, pool: Pool, intake: Intake, hub_starting: "asyncio.Task[None]") -> None:
+        self._pool, self._intake, self._hub_starting = pool, intake, hub_starting
+        self._tables_are_new = False
+
+    async def __call__(self) -> str | None:
+        try:
+            async with asyncio.timeout(_PROBE_S), self._pool.acquire() as connection:
+                await connection.fetchval("select 1")
+                if not self._tables_are_new:
+                    # Once seen it stays so: migrations only go forward.
+                    self._tables_are_new = not await pending_migrations(connection)
+        except (TimeoutError, *AWAY):
+            return "database"
+        if not self._tables_are_new:
+            return "migrations"
+        if not self._intake.is_ready:
+            return "numbers"
+        return None if self._hub_starting.done() else "live"
+
+
+async def _start(hub: Hub) -> None:
+    while True:
+        try:
+            await hub.start()
+        except AWAY as error:
+            _log.warning("live_waits_for_the_database", error=type(error).__name__)
+            await asyncio.sleep(_RETRY_S)
+        else:
+            return
+
+
+def _demo_people() -> tuple[DemoPerson, ...]:
+    return tuple(
+        DemoPerson(name=person.name, phone=person.phone, pin=person.pin, role=person.role, language=person.language)
+        for person in laboratory("demo").PEOPLE
+    )
+
+
+async def _within(close: Callable[[], Awaitable[None]]) -> None:
+    """Close within a second; what cannot be finished then is not acknowledged either, and will be asked again."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(close(), _CLOSE_S)

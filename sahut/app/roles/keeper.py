@@ -1,0 +1,69 @@
+"""Keeping one child running: started again whenever it ends, at once the first time and then with growing pauses."""
+
+import asyncio
+import signal
+import time
+from collections.abc import Callable
+
+import structlog
+
+from sahut.app.child import Child
+from sahut.app.home import Home
+
+_SETTLED_S = 10.0
+_FIRST_PAUSE_S = 0.1
+_LONGEST_PAUSE_S = 5.0
+
+_log = structlog.get_logger()
+
+
+class Pauses:
+    """How long to wait before the next start.
+
+    Nothing after the first end, since most ends are single; then twice as long each time, up to five seconds. Who ran
+    for ten seconds has settled and begins from nothing again.
+    """
+
+    def __init__(self) -> None:
+        self._ends = 0
+
+    def after(self, lived_s: float) -> float:
+        """Give the pause after an end, in seconds."""
+        self._ends = 1 if lived_s >= _SETTLED_S else self._ends + 1
+        if self._ends == 1:
+            return 0.0
+        return float(min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** (self._ends - 2)))
+
+    @property
+    def ends_again_and_again(self) -> bool:
+        """Whether it is time to tell a person; true at the fifth quick end only, so that it is told once."""
+        return self._ends == 5
+
+
+class Keeper:
+    """Keeps one child running from ``keep`` until ``end``."""
+
+    def __init__(self, home: Home, name: str, start: Callable[[], Child], say: Callable[[str], None]) -> None:
+        self._home, self._name, self._start, self._say = home, name, start, say
+        self._child: Child | None = None
+
+    async def keep(self) -> None:
+        """Run the child for ever; returns only by being cancelled, and then ``end`` takes the child along."""
+        pauses = Pauses()
+        while True:
+            began = time.monotonic()
+            child = self._child = self._start()
+            self._home.note_process(self._name, child.pid)
+            code = await child.wait()
+            self._home.forget_process(self._name)
+            pause_s = pauses.after(time.monotonic() - began)
+            _log.warning("child_ended", child=self._name, code=code, again_in_s=pause_s)
+            if pauses.ends_again_and_again:
+                self._say(f"{self._name} ends again and again; the reason stands in {self._home.log}.")
+            await asyncio.sleep(pause_s)
+
+    async def end(self, *, grace_s: float) -> None:
+        """Ask the child to finish what it does and wait for its end; after ``grace_s`` it is killed."""
+        if self._child is not None:
+            await self._child.end(signal.SIGTERM, grace_s=grace_s)
+            self._home.forget_process(self._name)

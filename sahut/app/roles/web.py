@@ -1,0 +1,71 @@
+"""The ``web`` role: pages, API and live streams of one process.
+
+Nothing is kept here that is not also in the database, so a process may be killed at any moment and any number may stand
+beside each other behind the same sockets.
+"""
+
+import asyncio
+import contextlib
+import signal
+import socket
+from collections.abc import Iterator, Sequence
+
+import uvicorn
+import uvloop
+
+from sahut.app.house import open_house
+from sahut.app.listening import listen_on
+from sahut.app.logs import write_logs
+from sahut.app.settings import Settings
+from sahut.web import build_app
+
+DRAIN_S = 4
+KEEP_ALIVE_S = 75  # longer than the usual 60 of a balancer, so that it is the one who closes
+_BACKLOG = 2048
+
+
+def web(settings: Settings, *, name: str, descriptors: Sequence[int], watched: bool) -> None:
+    """Serve until SIGTERM or SIGINT.
+
+    ``descriptors``: listening sockets inherited from ``up``; none: bind ``SAHUT_PORT`` ourselves. ``watched``: by
+    ``up``, so logs go to the home.
+    """
+    write_logs(settings.log, name, settings.home / "log" / f"{name}.log" if watched else None)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(settings, name, descriptors))
+
+
+async def _serve(settings: Settings, name: str, descriptors: Sequence[int]) -> None:
+    sockets = [socket.socket(fileno=descriptor) for descriptor in descriptors] or await listen_on(settings.port)
+    async with open_house(settings, name) as house:
+        server = _Server(
+            uvicorn.Config(
+                build_app(house),
+                http="httptools",
+                ws="none",
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                timeout_keep_alive=KEEP_ALIVE_S,
+                timeout_graceful_shutdown=DRAIN_S,
+                backlog=_BACKLOG,
+            )
+        )
+
+        def end() -> None:
+            house.hub.end_streams()  # a stream never ends by itself, and the server waits for open answers
+            server.should_exit = True
+
+        for order in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(order, end)
+        await server.serve(sockets=sockets)
+
+
+class _Server(uvicorn.Server):
+    """Uvicorn without its own signal handlers, which would end the process before the house is closed."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield

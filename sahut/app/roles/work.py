@@ -1,0 +1,60 @@
+"""The ``work`` role: durable jobs, promises that run out, and standing by to be the sealer.
+
+The database may go away at any time: each part asks again by itself, and nothing is lost, since what is to be done
+stands in tables.
+"""
+
+import asyncio
+import contextlib
+import signal
+
+import structlog
+import uvloop
+
+from sahut.app.home import Home
+from sahut.app.logs import write_logs
+from sahut.app.settings import Settings
+from sahut.app.wiring import open_work, signer_of
+from sahut.bedrock import SystemClock
+from sahut.journey import watch_promises
+from sahut.work import listen, run_sealer
+
+DRAIN_S = 4.0
+
+_log = structlog.get_logger()
+
+
+def work(settings: Settings, *, name: str, watched: bool) -> None:
+    """Run the role until SIGTERM or SIGINT; ``watched``: by ``up``, so logs go to the home."""
+    write_logs(settings.log, name, settings.home / "log" / f"{name}.log" if watched else None)
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_work(settings, name))
+
+
+async def _work(settings: Settings, name: str) -> None:
+    ending = asyncio.Event()
+    for order in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(order, ending.set)
+    home = Home(settings.home)
+    home.prepare()
+    async with open_work(settings, name) as (pool, runner):
+        parts = {
+            "sealer": run_sealer(settings.app_dsn, signer_of(settings), home.heads, name=f"{name} sealer"),
+            "bell": listen(settings.app_dsn, lambda _n: runner.wake(), name=f"{name} bell"),
+            "promises": watch_promises(pool, SystemClock()),
+        }
+        tasks = {asyncio.create_task(part, name=part_name) for part_name, part in parts.items()}
+        jobs = asyncio.create_task(runner.run(), name="jobs")
+        told = asyncio.create_task(ending.wait())
+        await asyncio.wait({told, jobs, *tasks}, return_when=asyncio.FIRST_COMPLETED)
+        failed = [task for task in (jobs, *tasks) if task.done()]
+        runner.stop()  # claims nothing new; what is running may finish
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(jobs, DRAIN_S)
+        for task in (*tasks, told):
+            task.cancel()
+        await asyncio.gather(*tasks, told, return_exceptions=True)
+        for task in failed:
+            # A part that ends by itself has failed: this process ends with its story, and `up` starts another.
+            _log.error("part_ended", part=task.get_name())
+            task.result()

@@ -1,0 +1,121 @@
+"""What an operator can set: environment variables ``SAHUT_*``, read once at the start.
+
+A wrong one stops the start with one sentence that names it; one that we do not know is wrong too, because it is a
+misspelt one more often than not.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from sahut.app.cannot_start import CannotStart
+from sahut.app.engines import app_dsn, owner_dsn
+
+_KNOWN = (
+    "SAHUT_HOME",
+    "SAHUT_PORT",
+    "SAHUT_PUBLIC_URL",
+    "SAHUT_WEB_PROCESSES",
+    "SAHUT_WORK_PROCESSES",
+    "SAHUT_DATABASE_URL",
+    "SAHUT_DATABASE_OWNER_URL",
+    "SAHUT_LOG",
+    "SAHUT_PYTHON",  # read by ./run and ./test: which Python they take
+)
+_LEVELS = ("debug", "info", "warning", "error")
+_MOST_PROCESSES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The settings of one process.
+
+    ``database_url`` None means the embedded engine in ``home``. ``database_owner_url`` is only for migrations of a
+    database that is not embedded.
+    """
+
+    home: Path
+    port: int
+    public_url: str
+    web_processes: int
+    work_processes: int
+    database_url: str | None
+    database_owner_url: str | None
+    log: str
+
+    @property
+    def app_dsn(self) -> str:
+        """The address with which the roles work. **Refuses**: ``CannotStart`` when no database has run here yet."""
+        return self.database_url or app_dsn(self.home)
+
+    @property
+    def owner_dsn(self) -> str | None:
+        """The address with which migrations run; None when the operator gave a database but not its owner."""
+        return self.database_owner_url if self.database_url else owner_dsn(self.home)
+
+
+def read_settings(environment: Mapping[str, str] = os.environ, *, demo: bool = False) -> Settings:
+    """Read all settings; ``demo`` chooses the home of the demo world when none is named.
+
+    **Refuses**: ``CannotStart``, naming the variable.
+    """
+    for name in environment:
+        if name.startswith("SAHUT_") and name not in _KNOWN:
+            raise CannotStart(f"{name} is not a setting of Sahut: the settings are {', '.join(_KNOWN)}.")
+    port = _whole(environment, "SAHUT_PORT", 8000, 1, 65535)
+    database_url = _database(environment, "SAHUT_DATABASE_URL")
+    return Settings(
+        home=_home(environment, demo=demo),
+        port=port,
+        public_url=_public_url(environment, port),
+        web_processes=_whole(environment, "SAHUT_WEB_PROCESSES", 1, 1, _MOST_PROCESSES),
+        work_processes=_whole(environment, "SAHUT_WORK_PROCESSES", 2, 1, _MOST_PROCESSES),
+        database_url=database_url,
+        database_owner_url=_database(environment, "SAHUT_DATABASE_OWNER_URL"),
+        log=_one_of(environment, "SAHUT_LOG", "info", _LEVELS),
+    )
+
+
+def _home(environment: Mapping[str, str], *, demo: bool) -> Path:
+    if named := environment.get("SAHUT_HOME"):
+        home = Path(named).expanduser()
+        if not home.is_absolute():
+            raise CannotStart(f"SAHUT_HOME must be an absolute path, not {named!r}.")
+        return home
+    usual = Path("/var/lib/sahut") if os.geteuid() == 0 else Path("~/.local/share/sahut").expanduser()
+    return usual.with_name(f"{usual.name}-demo") if demo else usual
+
+
+def _whole(environment: Mapping[str, str], name: str, usual: int, least: int, most: int) -> int:
+    text = environment.get(name) or str(usual)
+    if not (text.isascii() and text.isdigit() and least <= int(text) <= most):
+        raise CannotStart(f"{name} must be a whole number from {least} to {most}, not {text!r}.")
+    return int(text)
+
+
+def _one_of(environment: Mapping[str, str], name: str, usual: str, choices: tuple[str, ...]) -> str:
+    text = environment.get(name) or usual
+    if text not in choices:
+        raise CannotStart(f"{name} must be one of {', '.join(choices)}, not {text!r}.")
+    return text
+
+
+def _public_url(environment: Mapping[str, str], port: int) -> str:
+    text = (environment.get("SAHUT_PUBLIC_URL") or f"http://localhost:{port}").rstrip("/")
+    parts = urlsplit(text)
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.path or parts.query or parts.fragment:
+        raise CannotStart(f"SAHUT_PUBLIC_URL must be like https://wallet.example, not {text!r}.")
+    if parts.scheme == "http" and parts.hostname != "localhost":
+        raise CannotStart(
+            f"SAHUT_PUBLIC_URL {text!r} needs https: browsers keep no sign-in without it, except on http://localhost."
+        )
+    return text
+
+
+def _database(environment: Mapping[str, str], name: str) -> str | None:
+    text = environment.get(name)
+    if text and urlsplit(text).scheme not in ("postgresql", "postgres"):
+        raise CannotStart(f"{name} must begin with postgresql://.")  # never repeated here: it holds a password
+    return text or None

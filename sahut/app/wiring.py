@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator
 from sahut.app.secrets import key
 from sahut.app.settings import Settings
 from sahut.bedrock import SystemClock
-from sahut.db import Pool
+from sahut.db import Pool, open_pool
 from sahut.journey import job_handlers
 from sahut.work import JobRunner, Signer
 

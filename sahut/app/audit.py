@@ -7,7 +7,8 @@ from sahut.work import audit_log
 
 # An auditor reads whole tables, so the planner may choose; and it may take its time.
 _READER = {
-    "enable_hashjoin": "on", "enable_mergejoin": "on", "enable_seqscan": "on", "enable_nestloop": "off", "plan_cache_mode": "auto",
+    "enable_hashjoin": "on", "enable_mergejoin": "on", "enable_seqscan": "on", "enable_nestloop": "off",
+    "plan_cache_mode": "auto",
     "default_transaction_read_only": "on", "work_mem": "64MB",
 }  # fmt: skip
 

@@ -10,7 +10,16 @@ from sahut.care.audit import audit_care
 from sahut.care.cases import Case, CaseLine, Message, case, cases, contact_state, messages, wait_estimate_s
 from sahut.care.contacts import ContactRow, FirstContact, first_contacts, receive_contacts, reserve_number_blocks
 from sahut.care.conversation import add_contacts, renew_broken_promises, reply
-from sahut.care.rules import ANSWER, FOLLOW_UP, CaseClosed, ContactState, ConversationMoved, NoSuchCase, answer_due
+from sahut.care.rules import (
+    ANSWER,
+    FOLLOW_UP,
+    CaseClosed,
+    ContactState,
+    ConversationMoved,
+    MessageKeyReused,
+    NoSuchCase,
+    answer_due,
+)
 
 __all__ = [
     "ANSWER",
@@ -23,6 +32,7 @@ __all__ = [
     "ConversationMoved",
     "FirstContact",
     "Message",
+    "MessageKeyReused",
     "NoSuchCase",
     "add_contacts",
     "answer_due",

@@ -15,6 +15,7 @@ from sahut.care.rules import (
     TEXT_AT_MOST,
     CaseClosed,
     ConversationMoved,
+    MessageKeyReused,
     NoSuchCase,
     as_number,
 )
@@ -84,7 +85,7 @@ async def reply(
     """Send an agent's reply, if the agent has seen all that was written (compare and send).
 
     `seen_seq`: the last message the agent had before the eyes. The same `client_message_id` again returns the first.
-    Refuses: `bad_text`, `no_such_case`, `case_closed`, `conversation_moved`.
+    Refuses: `bad_text`, `no_such_case`, `case_closed`, `message_key_reused`, `conversation_moved`.
     Writes: `care.message`, `care.case`; keeps the clock `answer`, opens `follow_up`; events `message_added`,
     `promise_kept`. Locks the case.
     """
@@ -97,10 +98,12 @@ async def reply(
         connection, case_id=case["id"], author=actor.person_id, client_message_id=client_message_id
     )
     if sent is not None:
+        if sent["text"] != text:
+            raise MessageKeyReused
         return Message(*sent)
     if case["state"] != "open":
         raise CaseClosed
-    if seen_seq < case["last_seq"]:
+    if seen_seq != case["last_seq"]:
         raise ConversationMoved(seen_seq, case["last_seq"])
     seq = case["last_seq"] + 1
     await _queries.add_reply.execute(

@@ -29,6 +29,12 @@ class CaseClosed(Refusal):
     code = "case_closed"
 
 
+class MessageKeyReused(Refusal):
+    """This id was used for another text. Nothing was sent; send it under a new id."""
+
+    code = "message_key_reused"
+
+
 class ConversationMoved(Refusal):
     """Something was written that you have not seen. Your reply was not sent; it is yours to change."""
 

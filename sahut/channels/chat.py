@@ -12,10 +12,12 @@ _LANGUAGES = ("id", "zh", "en")
 def chat_inbound(actor: Actor | None, *, client_message_id: str, text: str, language: str | None = None) -> Inbound:
     """What was written, ready to be received: bounded, masked, under a key that only its sender can repeat.
 
-    `actor`: None when nobody is signed in. `client_message_id`: 8 to 64 characters, the same for each repetition.
+    `actor`: None when nobody is signed in. `client_message_id`: the same for each repetition; 8 to 64 characters,
+    and 22 at least when nobody is signed in, such as a UUID.
     `language`: the sender's; one that we do not speak counts as Indonesian. Refuses: `bad_text`.
     """
-    key = bounded_text(client_message_id, "client_message_id", at_least=8, at_most=64)
+    # Whoever is not signed in has nothing but this id to be told apart by, so it must be too long to guess.
+    key = bounded_text(client_message_id, "client_message_id", at_least=8 if actor else 22, at_most=64)
     text = bounded_text(text, "text", at_most=TEXT_AT_MOST)
     spoken = language or (actor.language if actor else "id")
     return Inbound(

@@ -72,7 +72,7 @@ def verify_contact_file(written: bytes, public_key: bytes | None) -> FileVerdict
     try:
         file = msgspec.json.decode(written, type=ContactFile)
         key = public_key or bytes.fromhex(file.public_key or "")
-    except (msgspec.MsgspecError, ValueError) as error:
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         return FileVerdict(False, [f"This file is no receipt: {error}"])
     if len(key) != 32:
         return FileVerdict(False, ["There is no public key to check against; give one with --key."])
@@ -99,7 +99,7 @@ def _check_proof(receipt: Receipt, proof: ContactProof, key: bytes, lines: list[
         root, signature = bytes.fromhex(proof.root), bytes.fromhex(proof.signature)
         signed_at = datetime.fromisoformat(proof.signed_at)
         event = json.loads(proof.leaf)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         lines.append(f"The proof cannot be read: {error}")
         return False
     same = _is_about(event, receipt)

@@ -79,6 +79,6 @@ class SignIn:
 
 def _verify(kept: str, pin: str) -> bool:
     try:
-        return _HASHER.verify(kept, pin)
+        return _HASHER.verify(kept, pin.encode(errors="replace"))
     except (VerificationError, InvalidHashError):
         return False

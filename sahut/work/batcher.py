@@ -105,6 +105,7 @@ class Batcher(Generic[CommandT, AnswerT]):
     async def _settle(self, batch: "list[tuple[CommandT, asyncio.Future[AnswerT]]]") -> None:
         try:
             answers = await self._write([command for command, _ in batch])
+            assert len(answers) == len(batch), "a batch was answered short"
         except _FOR_ITS_DATA as error:
             if len(batch) == 1:
                 _refuse(batch, CannotBeWritten(str(error)))

@@ -108,8 +108,11 @@ class Sealer:
         if self._heads is not None:
             line = {"n": n, "root": root.hex(), "signed_at": now.isoformat(timespec="microseconds")}
             line |= {"key_id": self._signer.key_id, "signature": signature.hex()}
-            with (self._heads / f"{now:%Y-%m-%d}.jsonl").open("a") as published:
-                published.write(json.dumps(line) + "\n")
+            try:
+                with (self._heads / f"{now:%Y-%m-%d}.jsonl").open("a") as published:
+                    published.write(json.dumps(line) + "\n")
+            except OSError as error:  # sealing goes on; the head stands in the database and the next one is tried again
+                _log.error("head_not_published", n=n, error=str(error))
 
     async def _write(self, was: int, ids: list[int], tiles: list[tuple[int, int, bytes, bytes]]) -> None:
         status = await _queries.seal.execute(

@@ -22,7 +22,7 @@ from sahut.db import migrate
 from sahut_lab.outside import NoAnswer, Talk, ask
 
 TREE = Path(__file__).resolve().parent.parent
-READY_WITHIN_S = 60.0
+READY_WITHIN_S = 30.0
 
 
 @contextmanager
@@ -99,7 +99,9 @@ class RunningHouse:
         raise TimeoutError(f"not ready within {within_s} s: {self.last_words()}")
 
     def last_words(self) -> str:
-        return (self.home / "lab-up.log").read_text(errors="replace")[-2000:]
+        """What `up` said last, and its children into their error files."""
+        files = [self.home / "lab-up.log", *sorted((self.home / "log").glob("*.err"))]
+        return "\n".join(f"{path.name}: {path.read_text(errors='replace')[-600:]}" for path in files if path.exists())
 
     @property
     def app_dsn(self) -> str:

@@ -1,14 +1,14 @@
 """Writes `schema.sql` of each room: its tables as they are today, made from the migrations by `pg_dump`.
 
-Run it after adding a migration: `.venv/bin/python -m tools.schemas`. A house test holds the files against the database.
+Run it after adding a migration, as `python -m tools.schemas`. A house test holds the files against the database.
 """
 
 import asyncio
 import re
+import shutil
 import subprocess
 import tempfile
 from pathlib import Path
-from urllib.parse import quote
 
 from sahut.app.engines import Engine, owner_dsn
 from sahut.app.engines.binaries import find_programs
@@ -20,8 +20,31 @@ _NOISE = re.compile(r"^(--.*|SET .*|SELECT pg_catalog\..*|\\(un)?restrict .*|CRE
 _HOUSE = Path(__file__).resolve().parent.parent
 
 
-def schema_of(room: str, dsn: str, pg_dump: Path) -> str:
+def file_of(room: str) -> Path:
+    """Where the schema of a room stands."""
+    return _HOUSE / "sahut" / room / "schema.sql"
+
+
+def schema_of(room: str, dsn: str) -> str:
     """The definitions of one room's schema, without owners, rights and noise. Reads the database only."""
-    command = [pg_dump, "--schema-only", "--no-owner", "--no-privileges", "--schema", room, "--dbname", dsn]
+    command = [find_programs() / "pg_dump", "--schema-only", "--no-owner", "--no-privileges", "--schema", room, "-d", dsn]
     dumped = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return HEAD + re.sub(r"\n{3,}", "\n\n", _NOISE.sub("", dumped)).strip() + "\n"
+
+
+async def write_schemas() -> None:
+    """Make a fresh database from the migrations and write down what it has."""
+    home = Path(tempfile.mkdtemp(prefix="sahut-schemas-"))
+    engine = Engine(home)
+    await engine.start()
+    try:
+        await migrate(owner_dsn(home))
+        for room in ROOMS:
+            file_of(room).write_text(schema_of(room, owner_dsn(home)))
+    finally:
+        await engine.stop()
+        shutil.rmtree(home, ignore_errors=True)
+
+
+if __name__ == "__main__":
+    asyncio.run(write_schemas())

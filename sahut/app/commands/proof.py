@@ -18,8 +18,10 @@ def audit(as_json: Json = False) -> None:
     """Go over the books of money and care and the sealed log. Exit code 1 when anything does not agree."""
     from sahut.app.audit import audit as go_over  # noqa: PLC0415
     from sahut.app.settings import read_settings  # noqa: PLC0415
+    from sahut.app.wiring import signer_of  # noqa: PLC0415
 
-    findings = asyncio.run(go_over(read_settings().app_dsn))
+    settings = read_settings()
+    findings = asyncio.run(go_over(settings.app_dsn, signer_of(settings).public_key))
     if as_json:
         typer.echo(json.dumps({"clean": not findings, "findings": [str(finding) for finding in findings]}))
     else:
@@ -31,18 +33,17 @@ def audit(as_json: Json = False) -> None:
 
 
 def verify(file: File, key: Key = None, as_json: Json = False) -> None:
-    """Check a receipt and its proof of inclusion offline. Exit code 1 when it does not hold."""
-    from sahut.app.cannot_start import CannotStart  # noqa: PLC0415
+    """Check a receipt and its proof of inclusion offline. Exit code 1 when anything it claims does not hold."""
     from sahut.journey import verify_contact_file  # noqa: PLC0415
 
     try:
-        trusted = None if key is None else bytes.fromhex(key)
+        public_key = None if key is None else bytes.fromhex(key)
     except ValueError:
-        raise CannotStart("--key takes the public key in hex, 64 characters.") from None
-    verdict = verify_contact_file(file.read_bytes(), trusted)
+        raise typer.BadParameter("a public key is 64 hex digits", param_hint="--key") from None
+    verdict = verify_contact_file(file.read_bytes(), public_key)
     if as_json:
-        typer.echo(json.dumps({"good": verdict.good, "lines": verdict.lines}, ensure_ascii=False))
+        typer.echo(json.dumps({"good": verdict.good, "lines": verdict.lines}))
     else:
-        typer.echo("\n".join(verdict.lines))
+        typer.echo("\n".join([*verdict.lines, "It holds." if verdict.good else "It does NOT hold."]))
     if not verdict.good:
         raise typer.Exit(1)

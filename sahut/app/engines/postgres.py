@@ -15,7 +15,7 @@ from pathlib import Path
 from sahut.app.cannot_start import CannotStart
 from sahut.app.child import Child
 from sahut.app.engines.addresses import SUPERUSER, app_dsn, superuser_dsn
-from sahut.app.engines.binaries import programs_for
+from sahut.app.engines.binaries import find_programs_for
 from sahut.app.engines.cluster import check_files, make_files, make_roles
 from sahut.app.engines.leftovers import clear_ground
 from sahut.app.engines.place import Place, find_place, leave_place
@@ -50,7 +50,7 @@ class Engine:
         if not sys.platform.startswith("linux"):
             raise CannotStart("The embedded database runs on Linux: set SAHUT_DATABASE_URL on this machine.")
         place = self._place = find_place(self._home, self._say)
-        programs = programs_for(place.account)
+        programs = find_programs_for(place.account)
         await clear_ground(place, self._say)
         if not check_files(place.data, MAJOR):
             self._say("Making the database.")

@@ -1,0 +1,31 @@
+"""What the tests of the rooms share: a world, a sealer by hand, and a signer."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from sahut.db import Pool, open_connection
+from sahut.work import Sealer, Signer
+from tests.rooms.world import World, make_world
+
+
+@pytest.fixture
+async def world(pool: Pool) -> World:
+    return await make_world(pool)
+
+
+@pytest.fixture
+def signer() -> Signer:
+    return Signer.from_seed(b"k" * 32)
+
+
+@pytest.fixture
+async def sealer(app_dsn: str, signer: Signer) -> AsyncIterator[Sealer]:
+    """A sealer that has its turn and ticks when it is told to."""
+    connection = await open_connection(app_dsn, name="sahut-test-sealer")
+    made = Sealer(connection, signer, None)
+    await made.wait_for_turn()
+    try:
+        yield made
+    finally:
+        connection.terminate()

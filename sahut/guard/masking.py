@@ -23,6 +23,7 @@ _NETWORKS = (
     (re.compile(r"3[47]"), (15,)),
     (re.compile(r"3(?:0|6|8|9)"), (14, 16, 19)),
     (re.compile(r"35"), (16, 19)),
+    (re.compile(r"1946"), (16,)),  # the Indonesian national scheme has numbers of its own
     (re.compile(r"50|5[6-9]|6"), (16, 19, 18, 17, 15, 14, 13, 12)),
 )
 

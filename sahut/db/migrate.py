@@ -9,6 +9,8 @@ from importlib.resources import files
 
 import asyncpg
 
+from sahut.db.pool import Connection
+
 _FOLDER = "migrations"
 _LOCK = 0x5A_4801  # advisory: one process migrates, the others wait and then find nothing to do
 _LOCK_WAIT = "10s"  # a migration that cannot get a table's lock gives up rather than stop the traffic behind it
@@ -16,7 +18,9 @@ _REMEMBER = """
     create schema if not exists db;
     create table if not exists db.migration (
         name text primary key, sha256 bytea not null, applied_at timestamptz not null default clock_timestamp()
-    )"""
+    );
+    grant usage on schema db to sahut_app;
+    grant select on db.migration to sahut_app;"""
 
 
 class MigrationChanged(Exception):
@@ -48,7 +52,7 @@ async def migrate(dsn: str) -> list[str]:
         await connection.close()
 
 
-async def pending_migrations(connection: "asyncpg.Connection[asyncpg.Record]") -> list[str]:
+async def pending_migrations(connection: Connection) -> list[str]:
     """The names that this program knows and the database has not applied; reads only."""
     rows = await connection.fetch("select name from db.migration")
     applied = {row["name"] for row in rows}

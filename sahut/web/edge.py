@@ -1,0 +1,139 @@
+"""The outermost layer: which hosts are ours, the headers that every answer carries, and the last word on any error.
+
+Whatever goes wrong inside ends here as a refusal with a name: a problem document for programs, a plain page for people.
+"""
+
+import secrets
+from typing import Any
+from urllib.parse import urlsplit
+
+import structlog
+from starlette.datastructures import Headers
+from starlette.responses import RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from sahut.bedrock import Refusal
+from sahut.db import AWAY, DatabaseAway
+from sahut.web.answers import problem, trouble_page
+from sahut.web.house import House
+from sahut.web.reading import Left
+from sahut.web.rules import OurFault, SignInNeeded, WrongHost
+from sahut.web.table import is_for_programs
+from sahut.web.visit import read_query, words_for
+
+CONTENT_SECURITY_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+HEADERS = {
+    "content-security-policy": CONTENT_SECURITY_POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "cache-control": "no-store",
+}
+STRICT_TRANSPORT = "max-age=63072000; includeSubDomains"
+# Answers to balancers and monitors, who name us by address.
+_ANY_HOST = ("/livez", "/readyz")
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+_log = structlog.get_logger()
+
+
+class Edge:
+    """Wraps the router."""
+
+    def __init__(self, inner: ASGIApp, house: House) -> None:
+        self._inner = inner
+        self._house = house
+        fixed = {**HEADERS, "strict-transport-security": STRICT_TRANSPORT} if house.secure else HEADERS
+        self._headers = [(name.encode(), value.encode()) for name, value in fixed.items()]
+        self._public = urlsplit(house.public_url)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._inner(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            await send({"type": "websocket.close", "code": 1000})
+            return
+        answer = _Answer(send, self._headers)
+        scope["sahut.send"] = send  # live streams write past this layer once they are open
+        try:
+            if (elsewhere := self._checked_host(scope)) is not None:
+                await elsewhere(scope, receive, answer)
+                return
+            await self._inner(scope, receive, answer)
+        except Left:
+            return
+        except Refusal as refusal:
+            await self._refuse(scope, receive, answer, refusal)
+        except Exception as error:
+            # The driver's refusal of a value is both, and then it is our fault and not the database's.
+            if isinstance(error, AWAY) and not isinstance(error, ValueError):
+                _log.warning("database_away", path=scope["path"], error=type(error).__name__)
+                await self._refuse(scope, receive, answer, DatabaseAway())
+                return
+            request = secrets.token_hex(6)
+            _log.exception("request_failed", request=request, method=scope["method"], path=scope["path"])
+            if answer.started:
+                raise
+            await self._refuse(scope, receive, answer, OurFault(request))
+
+    def _checked_host(self, scope: Scope) -> Response | None:
+        """None when the request may go on, a redirect for pages under another name of ours. Refuses: `wrong_host`."""
+        path = scope["path"]
+        if path in _ANY_HOST:
+            return None
+        hosts = [value.decode("latin-1") for name, value in scope["headers"] if name == b"host"]
+        if len(hosts) != 1:
+            raise WrongHost
+        host = hosts[0].lower()
+        if host == self._public.netloc.lower():
+            return None
+        try:
+            hostname = urlsplit(f"//{host}").hostname
+        except ValueError:
+            raise WrongHost from None
+        if hostname not in _LOOPBACK or "@" in host:
+            raise WrongHost
+        if scope["method"] in {"GET", "HEAD"} and not is_for_programs(path) and not path.startswith("/static/"):
+            # Cookies and passkeys belong to one name, so pages are shown under that one alone.
+            query = scope["query_string"].decode("latin-1")
+            quoted = scope.get("raw_path", path.encode()).decode("latin-1").lstrip("/")
+            return RedirectResponse(f"{self._house.public_url}/{quoted}" + (f"?{query}" if query else ""), 307)
+        return None
+
+    async def _refuse(self, scope: Scope, receive: Receive, answer: "_Answer", refusal: Refusal) -> None:
+        if answer.started:
+            return  # too late for words; the server drops the connection
+        path, headers = scope["path"], Headers(scope=scope)
+        words = scope.get("sahut.words") or words_for(None, read_query(scope), headers)
+        if is_for_programs(path) or "/partials" in path or headers.get("sahut-partial") == "1":
+            response = problem(refusal, words, path)
+        elif isinstance(refusal, SignInNeeded):
+            response = RedirectResponse("/desk" if path.startswith("/desk") else "/", 303)
+        else:
+            response = trouble_page(refusal, words, self._house)
+        await response(scope, receive, answer)
+
+
+class _Answer:
+    """`send`, with our headers put on what does not set them itself."""
+
+    __slots__ = ("_headers", "_send", "started")
+
+    def __init__(self, send: Send, headers: list[tuple[bytes, bytes]]) -> None:
+        self._send = send
+        self._headers = headers
+        self.started = False
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.started = True
+            given: list[Any] = message.setdefault("headers", [])
+            names = {name for name, _ in given}
+            message["headers"] = [*given, *(one for one in self._headers if one[0] not in names)]
+        await self._send(message)

@@ -1,0 +1,84 @@
+"""The house as a view sees it: everything a request may reach, in one frozen value, and the application made from it.
+
+`sahut.app` opens the house (pool, batchers, hub) and closes it again; the application itself starts nothing, so it
+can be built as often as a test likes.
+"""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Literal
+from urllib.parse import urlsplit
+
+from sahut.bedrock import Clock
+from sahut.db import Connection, DatabaseAway, Pool, transaction
+from sahut.journey import Intake
+from sahut.people import SignIn
+from sahut.wallet import Transfers
+from sahut.web.hub import Hub
+
+# Above this wait for a connection of the pool the honest answer is "busy, ask again" (in seconds).
+POOL_WAIT_S = 3.0
+
+
+@dataclass(frozen=True, slots=True)
+class DemoPerson:
+    """A person of a demo home who stands on the sign-in page to be picked with one press."""
+
+    name: str
+    phone: str
+    pin: str
+    role: Literal["customer", "agent"]
+    language: str
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """What a view may reach.
+
+    `public_url`: where people find us, without a slash at the end; it decides cookies, redirects and the directory.
+    `public_key`: the 32 bytes with which receipts and heads are checked; `cursor_key`: 32 secret bytes for cursors.
+    `readiness`: answers None when this process may take requests, else the name of what is missing.
+    `demo_people`: filled in a demo home only; shows the banner and the persons to pick.
+    """
+
+    pool: Pool
+    clock: Clock
+    sign_in: SignIn
+    transfers: Transfers
+    intake: Intake
+    hub: Hub
+    public_url: str
+    public_key: bytes
+    cursor_key: bytes
+    readiness: Callable[[], Awaitable[str | None]]
+    demo: bool = False
+    demo_people: tuple[DemoPerson, ...] = field(default=())
+
+    @property
+    def secure(self) -> bool:
+        """Whether people reach us by https, so that cookies are `Secure` and browsers are told to stay with it."""
+        return self.public_url.startswith("https://")
+
+    @property
+    def public_netloc(self) -> str:
+        """Host and port of the public address, as a browser sends them in `Host`."""
+        return urlsplit(self.public_url).netloc
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[Connection]:
+        """A connection to read with. Refuses: `database_away` when the pool gives none in time."""
+        try:
+            connection = await self.pool.acquire(timeout=POOL_WAIT_S)
+        except TimeoutError:
+            raise DatabaseAway from None
+        try:
+            yield connection
+        finally:
+            await self.pool.release(connection)
+
+    @asynccontextmanager
+    async def writing(self) -> AsyncIterator[Connection]:
+        """One transaction, committed at the end of the block."""
+        async with transaction(self.pool) as connection:
+            yield connection

@@ -1,0 +1,300 @@
+"""The hub: one reader of the sealed log for all live streams of a process.
+
+The table tells, the bus rings: the hub reads the log by cursor when it is rung, and once a second in any case, so a
+lost ring costs a second and never a message. Each event is encoded once and handed to the streams that it concerns.
+A client that comes back is brought up to date from the window in memory, or from the table when it was away longer,
+and joins the others in the same step of the event loop: nothing is missed and nothing comes twice.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Coroutine, Iterable
+from typing import Any
+
+import structlog
+
+from sahut.bedrock import Clock
+from sahut.db import AWAY, Pool, open_pool
+from sahut.people import running_sessions
+from sahut.web.rules import NotReady, TooManyStreams
+from sahut.web.stream import Stream
+from sahut.web.window import SHOWN_TOPICS, Kept, Window, encode_entry
+from sahut.work import LogEntry, listen, read_head, read_log
+
+WINDOW_SIZE = 20_000
+WARM_START = 2_000  # events read at the start, so that a restart does not send every browser to the table
+PAGE = 1_000
+MOST_BEHIND = 50_000  # a client that is further behind is told to load its state anew
+POLL_S = 1.0
+RETRY_S = 0.5
+STALE_S = 5.0  # without a look at the log for so long we do not say that all is well
+BEAT_S = 15.0
+CHECK_SESSIONS_S = 2.0
+STREAMS_AT_MOST = 12_000
+STREAMS_OF_ONE_AT_MOST = 32
+AT_ONCE = 200  # streams written to before others get a turn
+RECENT = 40
+
+_log = structlog.get_logger()
+
+
+class Hub:
+    """Reads the log once and fans it out.
+
+    `dsn`: the database; the hub keeps at most three connections of its own and one that listens.
+    `name`: what PostgreSQL shows for them.
+    """
+
+    def __init__(
+        self,
+        dsn: str,
+        clock: Clock,
+        *,
+        name: str = "live",
+        window_size: int = WINDOW_SIZE,
+        streams_at_most: int = STREAMS_AT_MOST,
+        beat_s: float = BEAT_S,
+    ) -> None:
+        self._dsn, self._clock, self._name = dsn, clock, name
+        self._streams_at_most = streams_at_most
+        self._beat_s = beat_s
+        self._window = Window(window_size)
+        self._streams: set[Stream] = set()
+        self._of_person: dict[int, list[Stream]] = {}
+        self._staff: list[Stream] = []
+        self._recent_money: deque[LogEntry] = deque(maxlen=RECENT)
+        self._rung = asyncio.Event()
+        self._read_at = 0.0
+        self._pool: Pool | None = None
+        self._tasks: list[asyncio.Task[None]] = []
+        self._closing = False
+        # Clients that were away long read the table one page each in turn, so that the reader never waits for them.
+        self._catching_up = asyncio.Semaphore(1)
+
+    # its life
+
+    async def start(self) -> None:
+        """Read the newest events and begin. While the database is away it raises what the driver raises; try again."""
+        if self._pool is None:
+            self._pool = await open_pool(self._dsn, size=3, name=self._name)
+        async with self._pool.acquire() as connection:
+            head = await read_head(connection)
+            self._window.begin_at(max(0, head.n - WARM_START))
+            while entries := await read_log(connection, self._window.head, PAGE):
+                self._take(entries)
+        self._read_at = asyncio.get_running_loop().time()
+        self._begin(self._read_for_ever, "read")
+        self._begin(lambda: listen(self._dsn, self._ring, name=f"{self._name} bell"), "listen")
+        self._begin(self._beat_for_ever, "beat")
+        self._begin(self._check_sessions_for_ever, "check sessions")
+
+    async def close(self) -> None:
+        """End all streams at once, then the reader. Afterwards no stream is admitted."""
+        self.end_streams()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._pool is not None:
+            self._pool.terminate()
+
+    def end_streams(self) -> None:
+        """End all streams now; call it when the process is told to stop, since servers wait for open responses."""
+        self._closing = True
+        for stream in list(self._streams):
+            stream.end()
+
+    # what it shows
+
+    @property
+    def head(self) -> int:
+        """The last number of the log that was read."""
+        return self._window.head
+
+    @property
+    def stream_count(self) -> int:
+        """How many streams are open in this process."""
+        return len(self._streams)
+
+    def recent_money(self) -> list[LogEntry]:
+        """The newest events of the wallet, newest first, at most 40."""
+        return list(reversed(self._recent_money))
+
+    # streams
+
+    def admit(self, send: Any, *, person_id: int | None, session: bytes) -> Stream:
+        """A new stream, not yet receiving. `session`: the hash of its token.
+
+        Refuses: `not_ready` before the start and after the end, `too_many_streams`.
+        """
+        if not self._tasks or self._closing:
+            raise NotReady("live")
+        own = self._staff if person_id is None else self._of_person.get(person_id, [])
+        of_one = sum(1 for stream in own if stream.session == session) if person_id is None else len(own)
+        if len(self._streams) >= self._streams_at_most or of_one >= STREAMS_OF_ONE_AT_MOST:
+            raise TooManyStreams
+        stream = Stream(send, person_id=person_id, session=session)
+        self._streams.add(stream)
+        return stream
+
+    async def attach(self, stream: Stream, after: int | None) -> None:
+        """Bring the stream up to date after n (None: from now on), then let it receive."""
+        if after is None:
+            after = self.head
+        elif not await self._can_resume(after):
+            stream.write(_said(b"reset", self.head))
+            stream.seen = self.head
+            self._join(stream)
+            return
+        stream.seen = after
+        stream.write(_said(b"ready", after))
+        while stream.seen < self._window.floor and not stream.ended:
+            await self._catch_up_from_table(stream)
+        # From here to the end nothing waits, so no event can slip in between.
+        if not stream.ended and stream.seen < self.head:
+            if missed := self._window.after(stream.seen, stream.person_id):
+                stream.write(b"".join(missed))
+            stream.seen = self.head
+        self._join(stream)
+
+    def detach(self, stream: Stream) -> None:
+        """The stream is over; forget it."""
+        stream.left()
+        self._streams.discard(stream)
+        if stream.person_id is None:
+            if stream in self._staff:
+                self._staff.remove(stream)
+        elif own := self._of_person.get(stream.person_id):
+            if stream in own:
+                own.remove(stream)
+            if not own:
+                del self._of_person[stream.person_id]
+
+    def _join(self, stream: Stream) -> None:
+        if stream.ended or stream not in self._streams:
+            return
+        if stream.person_id is None:
+            self._staff.append(stream)
+        else:
+            self._of_person.setdefault(stream.person_id, []).append(stream)
+
+    async def _can_resume(self, after: int) -> bool:
+        if after <= self.head:
+            return self.head - after <= MOST_BEHIND
+        # Another process may be ahead of us by a moment; only a number that the table has not given is beyond.
+        async with self._connection() as connection:
+            return after <= (await read_head(connection)).n
+
+    async def _catch_up_from_table(self, stream: Stream) -> None:
+        async with self._catching_up, self._connection() as connection:
+            entries = await read_log(connection, stream.seen, PAGE)
+        if not entries:
+            return
+        own = [encode_entry(entry) for entry in entries if _concerns(entry, stream.person_id)]
+        if own:
+            stream.write(b"".join(own))
+        stream.seen = entries[-1].n
+        await stream.drained()
+
+    # reading and fanning out
+
+    def _ring(self, n: int) -> None:
+        if n == 0 or n > self.head:
+            self._rung.set()
+
+    async def _read_for_ever(self) -> None:
+        while True:
+            try:
+                async with asyncio.timeout(POLL_S):
+                    await self._rung.wait()
+            except TimeoutError:
+                pass
+            self._rung.clear()
+            while True:
+                async with self._connection() as connection:
+                    entries = await read_log(connection, self.head, PAGE)
+                self._read_at = asyncio.get_running_loop().time()
+                self._take(entries)
+                if len(entries) < PAGE:
+                    break
+                await asyncio.sleep(0)
+
+    def _take(self, entries: Iterable[LogEntry]) -> None:
+        for_all: list[Kept] = []
+        for_person: dict[int, list[Kept]] = {}
+        for entry in entries:
+            kept = self._window.add(entry)
+            if kept is None:
+                continue
+            if entry.topic == "wallet":
+                self._recent_money.append(entry)
+            if self._staff:
+                for_all.append(kept)
+            if kept.subject in self._of_person:
+                for_person.setdefault(kept.subject, []).append(kept)
+        for person_id, of_person in for_person.items():
+            _hand_over(of_person, self._of_person[person_id])
+        if for_all:
+            _hand_over(for_all, self._staff)
+
+    async def _beat_for_ever(self) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(self._beat_s)
+            if loop.time() - self._read_at > STALE_S:
+                continue
+            for place, stream in enumerate(list(self._streams)):
+                # A stream that came from a process ahead of us must not be told a lower number.
+                stream.write(b": beat\n\n" if stream.seen > self.head else b": beat\nid: %d\n\n" % self.head)
+                if place % AT_ONCE == AT_ONCE - 1:
+                    await asyncio.sleep(0)
+
+    async def _check_sessions_for_ever(self) -> None:
+        while True:
+            await asyncio.sleep(CHECK_SESSIONS_S)
+            sessions = list({stream.session for stream in self._streams})
+            for first in range(0, len(sessions), PAGE):
+                asked = sessions[first : first + PAGE]
+                async with self._connection() as connection:
+                    gone = set(asked) - await running_sessions(connection, asked, self._clock.now())
+                if gone:
+                    for stream in [stream for stream in self._streams if stream.session in gone]:
+                        stream.end()
+
+    # small things
+
+    def _connection(self) -> Any:
+        assert self._pool is not None, "the hub has been started"
+        return self._pool.acquire(timeout=5)
+
+    def _begin(self, work: Callable[[], Coroutine[Any, Any, None]], what: str) -> None:
+        self._tasks.append(asyncio.create_task(_again_and_again(work, what), name=f"hub: {what}"))
+
+
+async def _again_and_again(work: Callable[[], Coroutine[Any, Any, None]], what: str) -> None:
+    """Run one of the loops; while the database is away, begin it again every half second."""
+    while True:
+        try:
+            await work()
+        except AWAY as error:
+            _log.warning("hub_waits_for_database", what=what, error=type(error).__name__)
+            await asyncio.sleep(RETRY_S)
+
+
+def _concerns(entry: LogEntry, person_id: int | None) -> bool:
+    return entry.topic in SHOWN_TOPICS and (person_id is None or entry.subject == person_id)
+
+
+def _hand_over(events: list[Kept], streams: Iterable[Stream]) -> None:
+    """Give the same events, in order, to each of the streams."""
+    together = b"".join(one.encoded for one in events)
+    for stream in list(streams):
+        if stream.seen < events[0].n:
+            stream.write(together)
+        else:
+            fresh = b"".join(one.encoded for one in events if one.n > stream.seen)
+            if fresh:
+                stream.write(fresh)
+
+
+def _said(event: bytes, n: int) -> bytes:
+    return b'event: %b\nid: %d\ndata: {"n":%d}\n\n' % (event, n, n)

@@ -1,0 +1,131 @@
+"""The desk: the queue by time left, the case with its conversation, and the money that moves."""
+
+from dataclasses import dataclass
+
+from starlette.responses import RedirectResponse, Response
+from starlette.types import ASGIApp
+
+from sahut import care
+from sahut.bedrock import Refusal
+from sahut.care import Case, CaseLine, Message
+from sahut.db import Connection
+from sahut.people import Actor, names_of, person
+from sahut.web import shapes
+from sahut.web.answers import page
+from sahut.web.api.cases import LIST_AT_MOST, case_for, note_view
+from sahut.web.pages.forms import errors_beside, new_id
+from sahut.web.pages.sign_in import sign_in_page
+from sahut.web.reading import read_number
+from sahut.web.refusals import row_of
+from sahut.web.rules import NotForYou
+from sahut.web.visit import Visit
+from sahut.work import Deadline, deadlines_of
+
+MESSAGES = 200
+# Why a case was opened; a look without one of these reasons counts as by address.
+REASONS = frozenset({"queue", "next", "reply"})
+
+
+@dataclass(frozen=True, slots=True)
+class OpenCase:
+    """A case in the middle of the desk. `customer`: None when the sender was not signed in."""
+
+    case: Case
+    customer: Actor | None
+    messages: list[Message]
+    names: dict[int, str]
+    promises: list[Deadline]
+
+
+async def front(visit: Visit) -> ASGIApp:
+    """The desk; the sign-in page for who is not signed in."""
+    if visit.actor is None:
+        return sign_in_page(visit, to="/desk")
+    if visit.actor.role != "agent":
+        raise NotForYou
+    return await _desk(visit)
+
+
+async def show_case(visit: Visit) -> Response:
+    """A case at the desk; that it was looked at, and why, is written down."""
+    return await _desk(visit, visit.path["number"])
+
+
+async def send_reply(visit: Visit) -> Response:
+    """Reply by the form; when the conversation moved, the draft comes back with what is new."""
+    sent: shapes.ReplyForm = visit.sent
+    number = visit.path["number"]
+    async with visit.house.reading() as connection:
+        await case_for(visit, connection, number)
+    try:
+        async with visit.house.writing() as connection:
+            await care.reply(
+                connection,
+                visit.person,
+                number=number,
+                client_message_id=sent.client_message_id,
+                text=sent.text,
+                seen_seq=int(sent.seen_seq),
+                now=visit.house.clock.now(),
+            )
+    except Refusal as refusal:
+        return await _desk(visit, number, draft=sent, refusal=refusal)
+    return RedirectResponse(f"/desk/cases/{number}?reason=reply", 303)
+
+
+async def queue_part(visit: Visit) -> Response:
+    """The queue, as it is now."""
+    async with visit.house.reading() as connection:
+        lines = await care.cases(connection, person_id=None, at_most=LIST_AT_MOST)
+    return page("desk/_queue.html", visit.words, visit.house, lines=lines, current=visit.query.get("current", ""))
+
+
+async def feed_part(visit: Visit) -> Response:
+    """The newest movements of money."""
+    return page("desk/_feed.html", visit.words, visit.house, feed=visit.house.hub.recent_money())
+
+
+async def thread_part(visit: Visit) -> Response:
+    """The conversation of an open case after the message `after`; part of the look that opened it."""
+    after = read_number(visit.query.get("after"), "after", default=0, at_most=2**31 - 1)
+    async with visit.house.reading() as connection:
+        case = await case_for(visit, connection, visit.path["number"])
+        opened = await _open(connection, case, after)
+    return page("desk/_thread.html", visit.words, visit.house, opened=opened)
+
+
+async def _desk(
+    visit: Visit, number: str | None = None, *, draft: shapes.ReplyForm | None = None, refusal: Refusal | None = None
+) -> Response:
+    after = visit.house.hub.head
+    async with visit.house.writing() as connection:
+        opened = None
+        if number is not None:
+            case = await case_for(visit, connection, number)
+            reason = visit.query.get("reason", "")
+            await note_view(visit, connection, case, reason if reason in REASONS else "address")
+            opened = await _open(connection, case, 0)
+        lines: list[CaseLine] = await care.cases(connection, person_id=None, at_most=LIST_AT_MOST)
+    return page(
+        "desk/desk.html",
+        visit.words,
+        visit.house,
+        status=row_of(refusal).status if refusal else 200,
+        person=visit.person,
+        after=after,
+        lines=lines,
+        current=number or "",
+        opened=opened,
+        feed=visit.house.hub.recent_money(),
+        draft=draft.text if draft else "",
+        message_id=new_id(),
+        moved=refusal is not None and refusal.code == "conversation_moved",
+        error=errors_beside(refusal, visit, otherwise="text").get("text"),
+    )
+
+
+async def _open(connection: Connection, case: Case, after: int) -> OpenCase:
+    messages = await care.messages(connection, case.id, after=after, at_most=MESSAGES)
+    names = await names_of(connection, list({one.author_id for one in messages if one.author_id}))
+    customer = await person(connection, case.person_id) if case.person_id else None
+    return OpenCase(case, customer, messages, names, await deadlines_of(connection, case.id))

@@ -1,0 +1,46 @@
+"""What all forms of our pages share: fresh ids, errors beside the field, amounts as people type them."""
+
+import re
+import secrets
+
+from starlette.responses import Response
+
+from sahut.bedrock import Refusal
+from sahut.web.answers import problem, render
+from sahut.web.refusals import detail_of, row_of
+from sahut.web.rules import BadAmount
+from sahut.web.visit import Visit
+
+# Whole rupiah as people write them: 50000, 50.000, Rp 50.000, 50,000; with or without ,00 at the end.
+_RUPIAH = re.compile(r"(?:rp\.?|idr)?\s*(\d{1,3}(?:([.,\s])\d{3})(?:\2\d{3})*|\d{1,13})(?:,00|\.00|,-)?", re.IGNORECASE)
+
+
+def errors_beside(refusal: Refusal | None, visit: Visit, *, otherwise: str) -> dict[str, str]:
+    """Field of the form → what is wrong with it. A refusal that belongs to no field stands at `otherwise`."""
+    if refusal is None:
+        return {}
+    return {row_of(refusal).field or otherwise: detail_of(refusal, visit.words)}
+
+
+def new_id() -> str:
+    """A fresh id for a form, so that sending it twice is sending it once."""
+    return secrets.token_urlsafe(16)
+
+
+def whole_rupiah(typed: str) -> int:
+    """The minor units of an amount typed in whole rupiah. Refuses: `bad_amount`."""
+    found = _RUPIAH.fullmatch(typed.strip())
+    if found is None or not typed.isascii():
+        raise BadAmount
+    amount_minor = int(re.sub(r"\D", "", found[1])) * 100
+    if amount_minor == 0:
+        raise BadAmount
+    return amount_minor
+
+
+def part_or_problem(visit: Visit, template: str, refusal: Refusal | None, **values: object) -> Response:
+    """The part of a page that our script asked for, with the status of the refusal that it shows."""
+    if refusal is not None and row_of(refusal).status >= 500:
+        return problem(refusal, visit.words, template)
+    status = row_of(refusal).status if refusal else 200
+    return Response(render(template, visit.words, visit.house, **values), status, media_type="text/html")

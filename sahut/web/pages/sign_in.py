@@ -1,0 +1,106 @@
+"""The way in, and the way to us for those who cannot get in."""
+
+from base64 import urlsafe_b64encode
+
+import msgspec
+from starlette.requests import cookie_parser
+from starlette.responses import RedirectResponse, Response
+
+from sahut.bedrock import Refusal
+from sahut.channels import chat_inbound
+from sahut.journey import Receipt
+from sahut.people import sign_out
+from sahut.web import shapes
+from sahut.web.answers import json_answer, page, refusal_headers
+from sahut.web.api.contacts import contact_shown, find_contact, read_receipt
+from sahut.web.pages.forms import errors_beside, new_id
+from sahut.web.refusals import row_of
+from sahut.web.visit import Realm, Visit, language_sent, session_cookie
+from sahut.web.words import words_in
+
+_RECEIPT_COOKIE = "sahut-receipt"
+_RECEIPT_KEPT_S = 7 * 24 * 3600
+
+
+def sign_in_page(visit: Visit, *, to: str, typed: str = "", refusal: Refusal | None = None, text: str = "") -> Response:
+    """The sign-in page. `typed`, `text`: what was typed before; `refusal`: why it was not taken."""
+    row = row_of(refusal) if refusal else None
+    return page(
+        "sign_in.html",
+        visit.words,
+        visit.house,
+        status=row.status if row else 200,
+        headers=refusal_headers(refusal) if refusal else None,
+        to=to,
+        phone=typed,
+        text=text,
+        message_id=new_id(),
+        errors=errors_beside(refusal, visit, otherwise="pin"),
+    )
+
+
+async def sign_in(visit: Visit) -> Response:
+    """Sign in by the form; the cookie of the person's own realm is set."""
+    sent: shapes.SignInForm = visit.sent
+    if (language := language_sent(sent.lang)) is not None:
+        visit.words = words_in(language)
+    try:
+        token, ends_at, actor = await visit.house.sign_in.sign_in(sent.phone, sent.pin)
+    except Refusal as refusal:
+        return sign_in_page(visit, to=sent.to, typed=sent.phone, refusal=refusal)
+    lasts_s = int((ends_at - visit.house.clock.now()).total_seconds())
+    response = RedirectResponse("/desk" if actor.role == "agent" else "/", 303)
+    response.headers.append("set-cookie", session_cookie(visit.house, actor.role, token, lasts_s=lasts_s))
+    return response
+
+
+async def sign_out_here(visit: Visit) -> Response:
+    """Sign out of this browser, at once."""
+    assert visit.token is not None
+    async with visit.house.writing() as connection:
+        await sign_out(connection, visit.token, visit.house.clock.now())
+    realm: Realm = visit.person.role
+    response = RedirectResponse("/desk" if realm == "agent" else "/", 303)
+    response.headers.append("set-cookie", session_cookie(visit.house, realm, "", lasts_s=0))
+    return response
+
+
+async def write_signed_out(visit: Visit) -> Response:
+    """Write to us without signing in; the browser keeps the receipt."""
+    sent: shapes.MessageForm = visit.sent
+    if (language := language_sent(sent.lang)) is not None:
+        visit.words = words_in(language)
+    try:
+        inbound = chat_inbound(
+            None, client_message_id=sent.client_message_id, text=sent.text, language=visit.words.language
+        )
+        receipt = await visit.house.intake.receive(inbound)
+    except Refusal as refusal:
+        return sign_in_page(visit, to="/", text=sent.text, refusal=refusal)
+    response = RedirectResponse(f"/receipts/{receipt.number}?lang={visit.words.language}", 303)
+    kept = urlsafe_b64encode(msgspec.json.encode(receipt)).decode().rstrip("=")
+    secure = "; Secure" if visit.house.secure else ""
+    response.headers.append(
+        "set-cookie",
+        f"{_RECEIPT_COOKIE}={kept}; Path=/receipts/{receipt.number}; HttpOnly; SameSite=Lax; "
+        f"Max-Age={_RECEIPT_KEPT_S}{secure}",
+    )
+    return response
+
+
+async def show_receipt(visit: Visit) -> Response:
+    """The receipt of a contact: its number, what we promise, and the proof to keep."""
+    receipt = _receipt_kept(visit)
+    found, proof = await find_contact(visit, visit.path["number"], receipt)
+    shown = contact_shown(visit.house, found, receipt, proof)
+    if visit.query.get("as") == "file":
+        name = f"sahut-{found.number}.json"
+        return json_answer(shown, headers={"content-disposition": f'attachment; filename="{name}"'})
+    return page("receipt.html", visit.words, visit.house, contact=found, receipt=receipt, proof=proof)
+
+
+def _receipt_kept(visit: Visit) -> Receipt | None:
+    try:
+        return read_receipt(cookie_parser(visit.headers.get("cookie", ""))[_RECEIPT_COOKIE])
+    except (KeyError, ValueError, msgspec.MsgspecError):
+        return None

@@ -1,0 +1,208 @@
+"""The shapes of the API: what a client sends and what it gets. Bounds stand here; unknown fields are refused.
+
+Amounts are minor units (IDR has two decimals, so Rp50.000 is 5000000). Times are RFC 3339 in UTC.
+"""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+import msgspec
+from msgspec import Meta
+
+from sahut.journey import ContactProof, Receipt
+
+MOST_MINOR = 10**15
+AT_MOST_MESSAGE = 4000
+AT_MOST_NOTE = 140
+
+Phone = Annotated[str, Meta(min_length=5, max_length=32, description="with + and country code, or as dialled at home")]
+Pin = Annotated[str, Meta(min_length=1, max_length=64)]
+ClientMessageId = Annotated[str, Meta(min_length=8, max_length=64, pattern=r"^[!-~]+$")]
+MessageText = Annotated[str, Meta(min_length=1, max_length=AT_MOST_MESSAGE)]
+AmountMinor = Annotated[int, Meta(ge=1, le=MOST_MINOR)]
+Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}$", max_length=3)]
+Language = Literal["id", "zh", "en"]
+
+
+class Asked(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
+    """The base of everything a client sends."""
+
+
+class Answer(msgspec.Struct, kw_only=True):
+    """The base of everything we answer."""
+
+
+# sessions
+
+
+class NewSession(Asked):
+    phone: Phone
+    pin: Pin
+
+
+class PersonShown(Answer):
+    name: str
+    role: Literal["customer", "agent"]
+    language: str
+
+
+class Session(Answer):
+    token: str
+    expires_at: str
+    person: PersonShown
+
+
+# wallet
+
+
+class Wallet(Answer):
+    account: str
+    balance_minor: int
+    held_minor: int
+    available_minor: int
+    currency: str
+
+
+class Movement(Answer):
+    transfer: str
+    direction: Literal["in", "out"]
+    amount_minor: int
+    currency: str
+    other_name: str | None
+    note: str | None
+    balance_minor: int
+    recorded_at: datetime
+
+
+class Movements(Answer):
+    items: list[Movement]
+    next_cursor: str | None
+
+
+class NewTransfer(Asked):
+    to_phone: Phone
+    amount_minor: AmountMinor
+    currency: Currency = "IDR"
+    note: Annotated[str, Meta(max_length=AT_MOST_NOTE)] = ""
+
+
+class Transfer(Answer):
+    transfer: str
+    amount_minor: int
+    currency: str
+    to_name: str
+    balance_minor: int
+    recorded_at: datetime
+
+
+# contacts and cases
+
+
+class NewContact(Asked):
+    client_message_id: ClientMessageId
+    text: MessageText
+    language: Language | None = None
+
+
+class ContactShown(Answer):
+    """Where a contact stands. Saved to a file together with the receipt, `sahut verify` checks it offline.
+
+    `state`: received (its case is being looked for) or in_case. `proof`: None until a signed head covers it.
+    """
+
+    number: str
+    state: Literal["received", "in_case"]
+    case: str | None
+    received_at: datetime
+    answer_due_at: datetime
+    receipt: Receipt | None
+    proof: ContactProof | None
+    public_key: str
+
+
+class CaseShown(Answer):
+    """`promise`, `due_at`: what we do next and by when; None when nothing is promised any more."""
+
+    number: str
+    state: Literal["open", "solved"]
+    matter: str
+    language: str
+    opened_at: datetime
+    changed_at: datetime
+    last_seq: int
+    promise: str | None
+    due_at: datetime | None
+
+
+class Cases(Answer):
+    items: list[CaseShown]
+    next_cursor: str | None
+
+
+class MessageShown(Answer):
+    seq: int
+    author: Literal["customer", "agent"]
+    author_name: str
+    text: str
+    client_message_id: str
+    at: datetime
+
+
+class Messages(Answer):
+    """`last_seq`: the newest of the case; when it is above the last item's, ask again after that one."""
+
+    items: list[MessageShown]
+    last_seq: int
+
+
+class NewReply(Asked):
+    client_message_id: ClientMessageId
+    text: MessageText
+    seen_seq: Annotated[int, Meta(ge=0, le=2**31 - 1)]
+
+
+class Health(Answer):
+    status: Literal["ok"]
+
+
+class Directory(Answer):
+    """Who we are, minimal and honest: what is not yet reachable is not listed."""
+
+    service: str
+    published_at: datetime
+    channels: list[dict[str, Any]]
+    keys: list[dict[str, str]]
+    never_asked: list[str]
+
+
+# forms of our pages: all fields are texts, and the hidden ones name the request
+
+
+class SignInForm(Asked, kw_only=True):
+    phone: Annotated[str, Meta(max_length=64)] = ""
+    pin: Annotated[str, Meta(max_length=64)] = ""
+    to: Literal["/", "/desk"] = "/"
+    lang: str = ""
+
+
+class SendForm(Asked, kw_only=True):
+    to_phone: Annotated[str, Meta(max_length=64)] = ""
+    amount: Annotated[str, Meta(max_length=32)] = ""
+    note: Annotated[str, Meta(max_length=400)] = ""
+    key: Annotated[str, Meta(min_length=8, max_length=64, pattern=r"^[!-~]+$")]
+
+
+class MessageForm(Asked, kw_only=True):
+    text: Annotated[str, Meta(max_length=2 * AT_MOST_MESSAGE)] = ""
+    client_message_id: ClientMessageId
+    lang: str = ""
+
+
+class ReplyForm(Asked, kw_only=True):
+    text: Annotated[str, Meta(max_length=2 * AT_MOST_MESSAGE)] = ""
+    client_message_id: ClientMessageId
+    seen_seq: Annotated[str, Meta(pattern=r"^[0-9]{1,9}$")]
+
+
+class Nothing(Asked, kw_only=True):
+    """A form without fields."""

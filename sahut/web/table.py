@@ -1,0 +1,108 @@
+"""What a row of the route table is, and the router that is made from the rows.
+
+A row says everything about an address: method, path, view, who may ask, what is sent, what is answered and which
+refusals to expect. Nothing is reachable that has no row.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+
+import msgspec
+from starlette.datastructures import Headers
+from starlette.routing import Route, Router
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from sahut.web.house import House
+from sahut.web.reading import read_body, read_form, read_json
+from sahut.web.rules import NotForYou, NotHere, SignInNeeded, WrongMethod
+from sahut.web.visit import Visit, check_origin, find_actor, read_query, words_for
+
+ANYONE = frozenset({"anonymous", "customer", "agent"})
+SIGNED_IN = frozenset({"customer", "agent"})
+CUSTOMER = frozenset({"customer"})
+AGENT = frozenset({"agent"})
+
+View = Callable[[Visit], Awaitable[ASGIApp]]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One method of one address.
+
+    `allowed`: who may ask (anonymous, customer, agent). `takes`: the shape of the body (JSON under /api, else a form).
+    `gives`: the shape of the answer, None for pages. `refuses`: the codes beside those that every row can give.
+    """
+
+    method: str
+    path: str
+    view: View
+    allowed: frozenset[str]
+    status: int = 200
+    takes: type[msgspec.Struct] | None = None
+    gives: type[msgspec.Struct] | None = None
+    refuses: tuple[str, ...] = ()
+
+    @property
+    def says(self) -> str:
+        """What the address does, in one line: the first of the view's docstring."""
+        return (self.view.__doc__ or "").strip().partition("\n")[0]
+
+    @property
+    def is_page(self) -> bool:
+        """Whether people reach it with a browser, not programs with the API."""
+        return not is_for_programs(self.path)
+
+
+def is_for_programs(path: str) -> bool:
+    """Whether errors at this path are told as `application/problem+json`."""
+    return path.startswith(("/api", "/livez", "/readyz", "/.well-known", "/openapi"))
+
+
+def make_router(rows: Iterable[Row], house: House) -> Router:
+    """The router over all rows. An address without a row refuses `not_here`, a method without a row `wrong_method`."""
+    by_path: dict[str, dict[str, Row]] = {}
+    for row in rows:
+        methods = by_path.setdefault(row.path, {})
+        assert row.method not in methods, f"{row.method} {row.path} stands twice in the table"
+        methods[row.method] = row
+    routes = [Route(path, _Endpoint(methods, house)) for path, methods in by_path.items()]
+    return Router(routes, redirect_slashes=False, default=_nothing_here)
+
+
+async def _nothing_here(_scope: Scope, _receive: Receive, _send: Send) -> None:
+    raise NotHere
+
+
+class _Endpoint:
+    """All methods of one path: understands the request, calls the view, sends its answer."""
+
+    def __init__(self, rows: dict[str, Row], house: House) -> None:
+        self._rows = rows
+        self._house = house
+        self._allowed = tuple(sorted([*rows, *(["HEAD"] if "GET" in rows else [])]))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        method = scope["method"]
+        row = self._rows.get("GET" if method == "HEAD" else method)
+        if row is None:
+            raise WrongMethod(self._allowed)
+        response = await row.view(await self._understand(row, scope, receive))
+        await response(scope, receive, send)
+
+    async def _understand(self, row: Row, scope: Scope, receive: Receive) -> Visit:
+        headers = Headers(scope=scope)
+        query = read_query(scope)
+        acts = row.method not in {"GET", "HEAD"}
+        if acts and row.is_page:
+            check_origin(self._house, headers)
+        actor, token = await find_actor(self._house, headers, scope["path"], query, acts=acts)
+        words = words_for(actor, query, headers)
+        scope["sahut.words"] = words
+        if (actor.role if actor else "anonymous") not in row.allowed:
+            raise SignInNeeded if actor is None else NotForYou
+        visit = Visit(self._house, headers, scope["path_params"], query, actor, token, words)
+        if row.takes is not None:
+            body = await read_body(receive, headers.get("content-length"))
+            read = read_form if row.is_page else read_json
+            visit.sent = read(body, headers.get("content-type", ""), row.takes)
+        return visit

@@ -5,6 +5,7 @@ Only processes that were started here are ever signalled: those below our own `u
 """
 
 import asyncio
+import json
 import os
 import shutil
 import signal
@@ -12,6 +13,7 @@ import socket
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
@@ -102,6 +104,19 @@ class RunningHouse:
         """What `up` said last, and its children into their error files."""
         files = [self.home / "lab-up.log", *sorted((self.home / "log").glob("*.err"))]
         return "\n".join(f"{path.name}: {path.read_text(errors='replace')[-600:]}" for path in files if path.exists())
+
+    def faults_logged(self) -> Counter[str]:
+        """What the processes wrote down as errors, and how often: the event with the exception it named."""
+        found: Counter[str] = Counter()
+        for path in (self.home / "log").glob("*.log"):
+            for line in path.read_text(errors="replace").splitlines():
+                with suppress(json.JSONDecodeError, TypeError, AttributeError):
+                    said = json.loads(line)
+                    if said.get("level") in {"error", "critical"}:
+                        found[
+                            f"{path.stem.split('-')[0]}: {said.get('event')}: {said.get('exception', said)}"[:600]
+                        ] += 1
+        return found
 
     @property
     def app_dsn(self) -> str:

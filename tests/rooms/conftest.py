@@ -1,7 +1,8 @@
 """What the tests of the rooms share: a world, a sealer by hand, and a signer."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 
+import asyncpg
 import pytest
 
 from sahut.db import Pool, open_connection
@@ -29,3 +30,21 @@ async def sealer(app_dsn: str, signer: Signer) -> AsyncIterator[Sealer]:
         yield made
     finally:
         connection.terminate()
+
+
+Connect = Callable[[str], Awaitable["asyncpg.Connection[asyncpg.Record]"]]
+
+
+@pytest.fixture
+async def connect() -> AsyncIterator[Connect]:
+    """Opens connections of their own, by address, and ends them after the test."""
+    opened: list[asyncpg.Connection[asyncpg.Record]] = []
+
+    async def open_one(dsn: str) -> "asyncpg.Connection[asyncpg.Record]":
+        opened.append(await open_connection(dsn, name="sahut-test-beside"))
+        return opened[-1]
+
+    yield open_one
+    for connection in opened:
+        if not connection.is_closed():
+            await connection.close(timeout=5)

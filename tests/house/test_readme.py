@@ -24,7 +24,9 @@ def test_every_name_is_in_the_file_beside_it() -> None:
 
     assert len(pairs) > 8
     for path, name in pairs:
-        defined = re.search(rf"\b(?:class|def|-- name:)\s+{name}\b|^{name}\b", (ROOT / path).read_text(), re.MULTILINE)
+        defined = re.search(
+            rf"(?:\bclass|\bdef|-- name:)\s+{name}\b|^{name}\b", (ROOT / path).read_text(), re.MULTILINE
+        )
         assert defined, f"{path} has no {name}"
 
 

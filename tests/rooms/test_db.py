@@ -1,0 +1,161 @@
+"""How the house speaks to PostgreSQL: transactions, settings, named SQL for real, migrations."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+from typing import Any
+
+import asyncpg
+import pytest
+
+from sahut.db import (
+    APPLICATION_SETTINGS,
+    MigrationChanged,
+    Pool,
+    Queries,
+    migrate,
+    open_pool,
+    pending_migrations,
+    transaction,
+)
+from sahut.work import EventRow, append_event
+from tests.rooms.conftest import Connect
+from tests.rooms.world import outcome, until_somebody_waits
+
+EVENT = EventRow("care", 0, "case_opened", {})
+
+
+async def count_events(pool: Pool) -> int:
+    counted: int = await pool.fetchval("select count(*) from work.event")
+    return counted
+
+
+async def test_a_transaction_is_kept_at_its_end(pool: Pool) -> None:
+    async with transaction(pool) as connection:
+        await append_event(connection, EVENT)
+        assert await count_events(pool) == 0  # nobody else sees it before
+
+    assert await count_events(pool) == 1
+
+
+@pytest.mark.parametrize("error", [ValueError, asyncio.CancelledError, asyncpg.PostgresError])
+async def test_a_transaction_rolls_back_when_it_raises(pool: Pool, error: type[BaseException]) -> None:
+    async def write_and_fail() -> None:
+        async with transaction(pool) as connection:
+            await append_event(connection, EVENT)
+            raise error
+
+    with pytest.raises(error):
+        await write_and_fail()
+
+    assert await count_events(pool) == 0
+
+
+async def test_connections_have_their_name_and_settings_and_carry_nothing_over(app_dsn: str) -> None:
+    one = await open_pool(app_dsn, size=1, name="sahut-web-7")
+
+    settings = {name: await one.fetchval(f"show {name}") for name in [*APPLICATION_SETTINGS, "application_name"]}
+    first, second = await one.fetchval("select pg_backend_pid()"), await one.fetchval("select pg_backend_pid()")
+
+    assert settings == {
+        **{name: value.lower() for name, value in APPLICATION_SETTINGS.items() if name != "timezone"},
+        "timezone": "UTC",
+        "application_name": "sahut-web-7",
+    }
+    assert first == second
+    await one.close()
+
+
+async def test_a_process_that_hangs_in_a_transaction_is_ended_by_the_server(pool: Pool) -> None:
+    assert await pool.fetchval("show idle_in_transaction_session_timeout") == "5s"
+
+
+async def test_named_sql_means_what_it_says(pool: Pool) -> None:
+    queries = Queries(
+        "-- name: odd\n-- It's a comment with :no_parameter.\n"
+        "select :a::int + :b::int as sum, ':a' as text, (array[1, 2, 3])[2:3] as part, :a::text || '::' as again;\n"
+        "-- name: nothing\nselect 1 where :never::bool;"
+    )
+
+    async with pool.acquire() as connection:
+        row = await queries.odd.fetchrow(connection, b=2, a=1)
+        nothing = await queries.nothing.fetchrow(connection, never=False)
+        value = await queries.odd.fetchval(connection, a=40, b=2)
+
+    assert row is not None
+    assert tuple(row) == (3, ":a", [2, 3], "1::")
+    assert (nothing, value) == (None, 42)
+
+
+@pytest.mark.parametrize("room", ["work", "ledger", "people", "care"])
+async def test_every_query_of_the_house_prepares_with_the_rights_of_the_application(pool: Pool, room: str) -> None:
+    async with pool.acquire() as connection:
+        for query in Queries.load(f"sahut.{room}"):
+            prepared = await connection.prepare(query.text)
+            assert len(prepared.get_parameters()) == len(query.parameters), query.name
+
+
+@pytest.fixture
+async def empty_dsn(database: Any) -> AsyncIterator[str]:
+    """The owner's way to a database in which nothing has happened yet."""
+    above, name = await asyncpg.connect(database.superuser_dsn), f"t_{secrets.token_hex(6)}"
+    await above.execute(f"create database {name} owner sahut_owner template template0")
+    yield database.owner_dsn.replace(database.name, name)
+    await above.execute(f"drop database {name} with (force)")
+    await above.close()
+
+
+async def test_of_two_that_migrate_at_once_one_does_it(empty_dsn: str, connect: Connect) -> None:
+    applied = await asyncio.gather(*(migrate(empty_dsn) for _ in range(3)))
+
+    at_work, *idle = sorted(applied, key=len, reverse=True)
+    assert at_work == sorted(at_work)
+    assert at_work[0].startswith("0001_")
+    assert idle == [[], []]
+    connection = await connect(empty_dsn)
+    assert await pending_migrations(connection) == []
+    assert await connection.fetchval("select count(*) from db.migration") == len(at_work)
+
+
+async def test_nothing_to_do_is_nothing_done(database: Any) -> None:
+    assert await migrate(database.owner_dsn) == []
+
+
+async def test_an_old_migration_that_reads_differently_now_is_refused_before_anything_is_applied(
+    database: Any, connect: Connect
+) -> None:
+    owner = await connect(database.owner_dsn)
+    await owner.execute("delete from db.migration where name like '0003%'")
+    await owner.execute("update db.migration set sha256 = '\\x00' where name like '0001%'")
+
+    with pytest.raises(MigrationChanged, match="0001_"):
+        await migrate(database.owner_dsn)
+
+    assert [name[:4] for name in await pending_migrations(owner)] == ["0003"]
+
+
+async def test_a_migration_that_fails_leaves_nothing_of_itself(empty_dsn: str, connect: Connect) -> None:
+    owner = await connect(empty_dsn)
+    await owner.execute("create schema ledger")  # stands in the way of the second one
+
+    failed = await outcome(migrate(empty_dsn))
+
+    assert isinstance(failed, asyncpg.DuplicateSchemaError)
+    assert [row["name"][:4] for row in await owner.fetch("select name from db.migration")] == ["0001"]
+    await owner.execute("drop schema ledger")
+    assert (await migrate(empty_dsn))[0].startswith("0002")
+
+
+async def test_a_migration_waits_for_another_process_that_migrates(database: Any, connect: Connect) -> None:
+    from sahut.db.migrate import _LOCK
+
+    owner = await connect(database.owner_dsn)
+    await owner.execute("select pg_advisory_lock($1)", _LOCK)
+    waiting = asyncio.create_task(migrate(database.owner_dsn))
+    beside = await open_pool(database.app_dsn, size=1, name="sahut-test")
+    await until_somebody_waits(beside)
+
+    await owner.execute("select pg_advisory_unlock($1)", _LOCK)
+
+    assert await asyncio.wait_for(waiting, 10) == []
+    await beside.close()

@@ -19,12 +19,14 @@ def errors_beside(refusal: Refusal | None, visit: Visit, *, otherwise: str) -> d
     """Field of the form → what is wrong with it. A refusal that belongs to no field stands at `otherwise`."""
     if refusal is None:
         return {}
-    return {row_of(refusal).field or otherwise: detail_of(refusal, visit.words)}
+    # A text that cannot be taken names its own field; all others belong to the field in the table.
+    named = refusal.fields().get("field") if refusal.code == "bad_text" else row_of(refusal).field
+    return {str(named or otherwise): detail_of(refusal, visit.words)}
 
 
 def new_id() -> str:
     """A fresh id for a form, so that sending it twice is sending it once."""
-    return secrets.token_urlsafe(16)
+    return secrets.token_urlsafe(18)
 
 
 def whole_rupiah(typed: str) -> int:

@@ -30,6 +30,7 @@ KILLS = 10
 WEB, WORK = 2, 2
 BACK_WITHIN_S = 10.0
 DRAIN_WITHIN_S = 45.0  # a job whose worker was killed waits for the end of its lease, 30 s
+SHOWN_WITHIN_S = 5.0
 CALM_S, LONG_S = 2.0, 4.5
 
 __all__ = ["KILLS", "VICTIMS", "trial"]
@@ -136,17 +137,22 @@ def _judge_strikes(strikes: list[Strike], verdict: Verdict) -> None:
 
 
 async def _come_to_rest(house: RunningHouse, world: World, verdict: Verdict) -> None:
-    """Wait until every job is done, everything is sealed and every screen has been told, at most 45 s."""
+    """Wait until every job is done, everything is sealed and every screen has been told, at most 45 s.
+
+    What no screen was told within five seconds after the last job and seal will not come any more.
+    """
     outcomes = list(world.outcomes())
     connection = await asyncpg.connect(house.superuser_dsn)
-    began = time.monotonic()
-    rests = False
+    began = done_at = time.monotonic()
     try:
-        while not rests and time.monotonic() - began < DRAIN_WITHIN_S:
+        while (now := time.monotonic()) - began < DRAIN_WITHIN_S:
             await asyncio.sleep(0.1)
             left = await connection.fetchrow(verdict_by_books.LEFT_OVER)
             assert left is not None
-            rests = left["waiting"] == left["unsealed"] == 0 and not missing(world, outcomes)
+            if left["waiting"] or left["unsealed"]:
+                done_at = now
+            elif not missing(world, outcomes) or now - done_at > SHOWN_WITHIN_S:
+                break
     finally:
         await connection.close()
     await asyncio.sleep(0.5)  # what would be shown twice is shown now

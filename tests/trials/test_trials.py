@@ -1,0 +1,47 @@
+"""Plugs pulled under load. Larger sizes by hand: `sahut trial L1 --size 200`."""
+
+from typing import Any
+
+import pytest
+
+from sahut_lab import bench, trial
+from sahut_lab.trial.broken import BROKEN, run_broken
+
+
+def passed(verdict: dict[str, Any]) -> bool:
+    return bool(verdict["passed"])
+
+
+def test_no_event_is_missed_in_the_race() -> None:
+    verdict = trial.run("sealer", seed=1)
+
+    assert passed(verdict), verdict
+    assert verdict["counters"]["committed"] >= 50_000
+
+
+def test_pulling_any_plug_changes_nothing_but_the_time() -> None:
+    verdict = trial.run("L1", seed=1)
+
+    assert passed(verdict), verdict
+    assert verdict["counters"]["kills"] >= 10
+
+
+@pytest.mark.parametrize("name", sorted(BROKEN))
+def test_a_broken_build_is_caught(name: str) -> None:
+    verdict = run_broken(name, seed=1)
+
+    assert not passed(verdict)
+    assert verdict["caught_by"], verdict
+
+
+@pytest.mark.parametrize("name", sorted(bench.NAMES))
+def test_a_bench_runs_and_tells_its_reference(name: str) -> None:
+    answer = bench.run(name, quick=True)
+
+    assert answer["name"] == name
+    assert all(
+        {"what", "value", "unit", "reference", "reference_value", "ratio"} <= set(one) for one in answer["figures"]
+    )
+    figures = {one["what"]: one["value"] for one in answer["figures"]}
+    assert not [what for what in figures if "and not" in what and figures[what] != 0]
+    assert name == "live" or any(one["ratio"] for one in answer["figures"])

@@ -6,6 +6,7 @@ beside each other behind the same sockets.
 
 import asyncio
 import contextlib
+import resource
 import signal
 import socket
 from collections.abc import Iterator, Sequence
@@ -16,6 +17,7 @@ import uvloop
 from sahut.app.house import open_house
 from sahut.app.listening import listen_on
 from sahut.app.logs import write_logs
+from sahut.app.roles.bounded_http import BoundedHttp
 from sahut.app.settings import Settings
 from sahut.web import build_app
 
@@ -31,6 +33,9 @@ def web(settings: Settings, *, name: str, descriptors: Sequence[int], watched: b
     ``up``, so logs go to the home.
     """
     write_logs(settings.log, name, settings.home / "log" / f"{name}.log" if watched else None)
+    # Each stream is an open file, and the usual soft limit of 1,024 is for programs that wait with `select`.
+    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
+    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         runner.run(_serve(settings, name, descriptors))
 
@@ -41,7 +46,7 @@ async def _serve(settings: Settings, name: str, descriptors: Sequence[int]) -> N
         server = _Server(
             uvicorn.Config(
                 build_app(house),
-                http="httptools",
+                http=BoundedHttp,
                 ws="none",
                 lifespan="off",
                 log_config=None,

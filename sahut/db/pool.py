@@ -1,7 +1,7 @@
 """Connections: the pool of a process and the transaction at the edge."""
 
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, TypeAlias
 
 import asyncpg
@@ -32,6 +32,7 @@ AWAY = (
     asyncpg.InsufficientResourcesError,
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the server's last word reached a connection before the end of its socket did
     OSError,
     TimeoutError,
 )
@@ -95,6 +96,12 @@ async def transaction(pool: Pool) -> AsyncIterator[Connection]:
     """One transaction: committed at the end of the block, rolled back when it raises."""
     async with pool.acquire() as connection, connection.transaction():
         yield connection
+
+
+def give_up(connection: Connection) -> None:
+    """Drop a connection whose state nobody knows, so that the pool gives it to nobody; one that is gone is fine too."""
+    with suppress(asyncpg.InterfaceError):
+        connection.terminate()
 
 
 async def _keep(connection: Connection) -> None:

@@ -28,7 +28,7 @@ from sahut.care import (
     wait_estimate_s,
 )
 from sahut.care.rules import ANSWER_WITHIN
-from sahut.db import AWAY, DatabaseAway, Pool
+from sahut.db import AWAY, DatabaseAway, Pool, give_up
 from sahut.journey.receipts import ContactKeyReused, Promise, Receipt, commitment_to, rfc3339, sign_receipts
 from sahut.work import Batcher, Busy, OutcomeUnknown, Signer
 
@@ -124,7 +124,7 @@ class Intake:
         except AWAY as error:
             if isinstance(error, ValueError):  # the driver refuses a value: the data's fault, not the database's
                 raise
-            connection.terminate()
+            give_up(connection)
             raise OutcomeUnknown from error
         finally:
             await self._pool.release(connection)

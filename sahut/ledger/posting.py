@@ -7,7 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from sahut.bedrock import Clock, Refusal, TimeIds
-from sahut.db import AWAY, Connection, DatabaseAway, Pool, Queries
+from sahut.db import AWAY, Connection, DatabaseAway, Pool, Queries, give_up
 from sahut.ledger.batch import Batch, answer_again, type_key
 from sahut.ledger.rules import LockedBalance, Posted, Transfer
 from sahut.work import Batcher, OutcomeUnknown
@@ -53,18 +53,20 @@ class Ledger:
             await connection.execute(self._take_turn)
             answers = await self._decide_and_write(connection, commands)
         except AWAY as error:
-            if not connection.is_closed():
-                connection.terminate()  # whatever state it is in, it must not be given to somebody else
+            give_up(connection)
             if isinstance(error, ValueError):  # the driver refuses a value: the data's fault, not the database's
                 raise
             raise DatabaseAway from error
         except BaseException:
-            await connection.execute("rollback")
+            try:
+                await connection.execute("rollback")
+            except AWAY:
+                give_up(connection)
             raise
         try:
             await connection.execute("commit")
         except AWAY as error:
-            connection.terminate()
+            give_up(connection)
             raise OutcomeUnknown from error
         return answers
 

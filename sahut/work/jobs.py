@@ -18,7 +18,8 @@ import structlog
 
 from sahut.db import AWAY, Connection, Pool, Queries, transaction
 
-LEASE_S, CLAIM_AT_MOST, IDLE_S = 30.0, 50, 1.0
+# The lease is what a killed process costs the jobs that it had claimed; it is renewed three times in its length.
+LEASE_S, CLAIM_AT_MOST, IDLE_S = 5.0, 50, 1.0
 MOST_ATTEMPTS = 12
 _RETRY_FIRST_S, _RETRY_MOST_S = 0.5, 600.0
 

@@ -6,6 +6,7 @@ Readers always read from the table by cursor; this only tells them when.
 import asyncio
 import random
 from collections.abc import Callable
+from contextlib import suppress
 
 import structlog
 
@@ -30,18 +31,21 @@ async def listen(dsn: str, on_ring: Callable[[int], None], *, name: str) -> None
     tries = 0
     while True:
         try:
-            connection = await open_connection(dsn, name=name)
+            connection = await open_connection(dsn, name=name, command_timeout_s=_PROBE_S)
         except AWAY:
             tries += 1
             await asyncio.sleep(random.uniform(0.1, min(_RETRY_MOST_S, 0.1 * 2**tries)))
             continue
         tries = 0
         try:
+            gone = asyncio.Event()
+            connection.add_termination_listener(lambda _, told=gone: told.set())
             await connection.add_listener(CHANNEL, heard)
             on_ring(0)  # what was rung while nobody listened
-            while True:
-                await asyncio.sleep(_PROBE_S)
-                await connection.fetchval("select 1")
+            while not gone.is_set():
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(gone.wait(), _PROBE_S)
+                await connection.fetchval("select 1")  # a server that hangs does not end the connection
         except AWAY as error:
             _log.warning("ring_lost", error=type(error).__name__)
         finally:

@@ -181,21 +181,26 @@ async def _seal_in_one_session(
     connection = await open_connection(
         dsn, name=name, idle_session_timeout=_HANG_MS, idle_in_transaction_session_timeout=_HANG_MS
     )
-    sweeping: asyncio.Task[None] | None = None
     try:
         sealer = Sealer(connection, signer, heads)
         await sealer.wait_for_turn()
         _log.info("sealing")
-        loop = asyncio.get_running_loop()
         sweeping = asyncio.create_task(run_sweep(dsn, sealer.expect, name=f"{name}-sweep"))
-        while True:
-            began = loop.time()
-            sealed = await sealer.tick()
-            on_seal(sealed)
-            if sealed < AT_MOST:
-                await sealer.sign(datetime.now(UTC))
-                await asyncio.sleep(max(0.0, TICK_S - (loop.time() - began)))
-    finally:
-        if sweeping is not None:
+        try:
+            await _tick_for_ever(sealer, sweeping, on_seal)
+        finally:
             sweeping.cancel()
+    finally:
         connection.terminate()
+
+
+async def _tick_for_ever(sealer: Sealer, sweeping: "asyncio.Task[None]", on_seal: Callable[[int], None]) -> None:
+    loop = asyncio.get_running_loop()
+    while not sweeping.done():
+        began = loop.time()
+        sealed = await sealer.tick()
+        on_seal(sealed)
+        if sealed < AT_MOST:
+            await sealer.sign(datetime.now(UTC))
+            await asyncio.sleep(max(0.0, TICK_S - (loop.time() - began)))
+    sweeping.result()  # it never ends by itself: what ended it is told, and the process begins anew

@@ -44,7 +44,7 @@ async def sweep(connection: Connection) -> list[int]:
         for event_id in found:
             await append_event(connection, EventRow("alarm", 0, "unsealed_event_found", {"event": event_id}))
     for event_id in found:
-        _log.error("unsealed_event_found", event=event_id)
+        _log.error("unsealed_event_found", event_id=event_id)
     return found
 
 

@@ -71,7 +71,8 @@ def main() -> int:
         environment.prepare("requirements.lock", "requirements-dev.lock")
         for program, package in sorted({need for part in chosen for need in part.needs}):
             _install_from_debian(program, package)
-        outcomes = [_check(part, environment.python.parent) for part in chosen]
+        quick = "fast" in wanted
+        outcomes = [_check(part, environment.python.parent, quick=quick) for part in chosen]
     except EnvironmentFailed as failed:
         print(failed, file=sys.stderr)
         return 1
@@ -81,7 +82,7 @@ def main() -> int:
     return _report(outcomes)
 
 
-def _check(part: Part, programs: Path) -> Outcome:
+def _check(part: Part, programs: Path, *, quick: bool) -> Outcome:
     print(f"\n== {part.name}: {part.what}", flush=True)
     folders = [folder for folder in part.folders if (ROOT / folder).is_dir()]
     # The caller's own home and port are not for tests.
@@ -92,7 +93,7 @@ def _check(part: Part, programs: Path) -> Outcome:
         counted = Path(scratch) / "counted.xml"
         command = [str(programs / part.command[0]), *part.command[1:], *folders]
         if part.folders:
-            command.append(f"--junitxml={counted}")
+            command += [f"--junitxml={counted}", *(["-m", "not slow"] if quick else [])]
         code = subprocess.run(command, cwd=ROOT, env=variables, check=False).returncode
         outcome = Outcome(part, good=code == 0, seconds=time.monotonic() - began)
         if counted.exists():

@@ -17,6 +17,7 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 READY_WITHIN_S = 10.0
+pytestmark = pytest.mark.slow
 ROLES = ("web-0", "work-0", "work-1", "postgres")
 
 

@@ -185,8 +185,8 @@ async def test_the_next_sealer_continues_the_same_tree(
 
     leaves = await pool.fetch(
         "select sha256('\\x00'::bytea || convert_to(jsonb_build_array("
-        "e.id, (extract(epoch from e.at) * 1000000)::bigint, e.topic, e.subject, e.kind, e.body)::text, 'UTF8')) from work.seal s join work.event e on e.id = s.event_id"
-        " order by s.n"
+        "e.id, (extract(epoch from e.at) * 1000000)::bigint, e.topic, e.subject, e.kind, e.body)::text, 'UTF8'))"
+        " from work.seal s join work.event e on e.id = s.event_id order by s.n"
     )
     async with pool.acquire() as connection:
         head = await read_head(connection)

@@ -1,0 +1,127 @@
+"""Clocks: one of a kind runs for a subject; it is kept or broken, never both."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import asyncpg
+import pytest
+
+from sahut.db import Connection, Pool, transaction
+from sahut.work import break_overdue, deadlines_of, keep_deadline, open_deadline, running_deadlines
+
+NOON = datetime(2031, 1, 1, 12, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+
+
+async def start(
+    connection: Connection, kind: str = "answer", subject: int = 1, within: timedelta = 15 * MINUTE
+) -> bool:
+    return await open_deadline(
+        connection, kind=kind, subject=subject, audience="customer", policy="p", opened_at=NOON, due_at=NOON + within
+    )
+
+
+async def test_one_clock_of_a_kind_runs_for_a_subject(pool: Pool) -> None:
+    async with pool.acquire() as connection:
+        made = [
+            await start(connection),
+            await start(connection, within=MINUTE),
+            await start(connection, "follow_up", within=2 * MINUTE),
+            await start(connection, subject=2),
+        ]
+
+        assert made == [True, False, True, True]
+        assert await running_deadlines(connection, [1, 2, 3]) == {
+            1: [("follow_up", NOON + 2 * MINUTE), ("answer", NOON + 15 * MINUTE)],
+            2: [("answer", NOON + 15 * MINUTE)],
+        }
+
+
+async def test_of_many_that_start_a_clock_at_once_one_does(pool: Pool) -> None:
+    async def start_it() -> bool:
+        async with transaction(pool) as connection:
+            return await start(connection)
+
+    assert sorted(await asyncio.gather(*(start_it() for _ in range(10)))) == [False] * 9 + [True]
+
+
+async def test_a_kept_clock_runs_no_more_and_the_next_may_start(pool: Pool) -> None:
+    async with pool.acquire() as connection:
+        await start(connection)
+        kept = [await keep_deadline(connection, kind="answer", subject=1, now=NOON + MINUTE) for _ in range(2)]
+        started = await start(connection, within=20 * MINUTE)
+        clocks = await deadlines_of(connection, 1)
+
+    assert (kept, started) == ([True, False], True)
+    assert [(clock.due_at, clock.kept_at, clock.broken_at) for clock in clocks] == [
+        (NOON + 20 * MINUTE, None, None),
+        (NOON + 15 * MINUTE, NOON + MINUTE, None),
+    ]
+
+
+async def test_overdue_clocks_break_oldest_first_and_once(pool: Pool) -> None:
+    async with pool.acquire() as connection:
+        for subject, minutes in [(1, 15), (2, 5), (3, 10), (4, 30)]:
+            await start(connection, subject=subject, within=minutes * MINUTE)
+
+        before = await break_overdue(connection, now=NOON + 5 * MINUTE)
+        first = await break_overdue(connection, now=NOON + 20 * MINUTE, at_most=2)
+        second = await break_overdue(connection, now=NOON + 20 * MINUTE)
+        third = await break_overdue(connection, now=NOON + 20 * MINUTE)
+        kept = await keep_deadline(connection, kind="answer", subject=2, now=NOON + 21 * MINUTE)
+
+    assert before == []  # due now is not overdue
+    assert [sorted(clock.subject for clock in broken) for broken in (first, second, third)] == [[2, 3], [1], []]
+    assert not kept
+
+
+async def test_two_processes_that_look_for_overdue_clocks_share_them(pool: Pool) -> None:
+    async with pool.acquire() as connection:
+        for subject in range(1, 7):
+            await start(connection, subject=subject)
+    async with transaction(pool) as one, transaction(pool) as other:
+        first = await break_overdue(one, now=NOON + 20 * MINUTE, at_most=4)
+        second = await asyncio.wait_for(break_overdue(other, now=NOON + 20 * MINUTE), 5)  # waits for nobody
+
+    assert sorted(clock.subject for clock in first + second) == [1, 2, 3, 4, 5, 6]
+    assert len(second) == 2
+
+
+async def test_who_keeps_a_clock_that_is_just_being_broken_finds_it_broken(pool: Pool) -> None:
+    async with pool.acquire() as connection:
+        await start(connection)
+
+    async def keep() -> bool:
+        async with transaction(pool) as connection:
+            return await keep_deadline(connection, kind="answer", subject=1, now=NOON + 20 * MINUTE)
+
+    async with transaction(pool) as breaking:
+        broken = await break_overdue(breaking, now=NOON + 20 * MINUTE)
+        keeping = asyncio.create_task(keep())
+        await asyncio.sleep(0)
+
+    assert len(broken) == 1
+    assert not await keeping
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["kept_at = now(), broken_at = now()", "due_at = opened_at - interval '1 s'"],
+)
+async def test_the_table_keeps_no_clock_that_contradicts_itself(pool: Pool, change: str, owner_dsn: str) -> None:
+    async with pool.acquire() as connection:
+        await start(connection)
+    owner = await asyncpg.connect(owner_dsn)
+
+    with pytest.raises(asyncpg.CheckViolationError):
+        await owner.execute(f"update work.deadline set {change}")
+
+    await owner.close()
+
+
+async def test_the_application_cannot_move_a_promise(pool: Pool) -> None:
+    async with pool.acquire() as connection:
+        await start(connection)
+
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute("update work.deadline set due_at = due_at + interval '1 hour'")

@@ -1,0 +1,263 @@
+"""Durable jobs: once in effect, whatever dies, fails or comes back too late."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+
+import asyncpg
+import msgspec
+import pytest
+
+from sahut.db import Connection, Pool, open_pool, transaction
+from sahut.work import EventRow, Job, JobRow, JobRunner, append_event, enqueue
+from sahut.work.jobs import CLAIM_AT_MOST, LEASE_S, MOST_ATTEMPTS
+from tests.rooms.world import SOON_S, outcome
+
+
+@pytest.fixture
+async def other_pool(app_dsn: str) -> AsyncIterator[Pool]:
+    opened = await open_pool(app_dsn, size=8, name="sahut-other")
+    yield opened
+    await asyncio.wait_for(opened.close(), 10)
+
+
+async def line_up(pool: Pool, *jobs: JobRow, wait_s: float = 0) -> None:
+    async with transaction(pool) as connection:
+        for job in jobs:
+            await enqueue(connection, job, wait_s=wait_s)
+
+
+async def do(connection: Connection, job: Job) -> None:
+    """The effect is an event, in the job's own transaction."""
+    await append_event(connection, EventRow("care", 0, "done", {"key": job.key, "attempt": job.attempts}))
+
+
+async def effects(pool: Pool) -> list[str]:
+    return [row[0] for row in await pool.fetch("select body ->> 'key' from work.event order by id")]
+
+
+async def waiting(pool: Pool) -> Sequence[asyncpg.Record]:
+    rows: Sequence[asyncpg.Record] = await pool.fetch(
+        "select key, attempts, buried_at, story from work.job order by id"
+    )
+    return rows
+
+
+async def make_due(pool: Pool) -> None:
+    await pool.execute("update work.job set run_at = clock_timestamp() - interval '1 second'")
+
+
+async def test_a_job_is_done_once_and_gone(pool: Pool) -> None:
+    await line_up(pool, JobRow("greet", "greet 1", {"to": "Sari"}))
+    seen: list[Job] = []
+
+    async def greet(connection: Connection, job: Job) -> None:
+        seen.append(job)
+        await do(connection, job)
+
+    runner = JobRunner(pool, {"greet": greet})
+
+    assert [await runner.run_due(), await runner.run_due()] == [1, 0]
+    assert await effects(pool) == ["greet 1"]
+    assert await waiting(pool) == []
+    assert [(job.key, job.kind, job.attempts, job.body) for job in seen] == [("greet 1", "greet", 1, {"to": "Sari"})]
+
+
+async def test_the_same_key_is_one_job_while_it_waits(pool: Pool) -> None:
+    async with transaction(pool) as connection:
+        first = await enqueue(connection, JobRow("greet", "greet 1", {"to": "Sari"}))
+        second = await enqueue(connection, JobRow("greet", "greet 1", {"to": "Budi"}))
+
+    assert (first, second) == (True, False)
+    assert await pool.fetchval("select body ->> 'to' from work.job") == "Sari"
+
+
+async def test_a_job_rides_with_its_transaction(pool: Pool) -> None:
+    async def fail() -> None:
+        async with transaction(pool) as connection:
+            await enqueue(connection, JobRow("greet", "greet 1", {}))
+            raise ZeroDivisionError
+
+    assert isinstance(await outcome(fail()), ZeroDivisionError)
+    assert await waiting(pool) == []
+
+
+async def test_two_runners_share_the_work_and_each_job_has_one_effect(pool: Pool, other_pool: Pool) -> None:
+    await pool.execute(
+        "insert into work.job (kind, key, body) select 'greet', 'greet ' || i, '{}' from generate_series(1, 300) as i"
+    )
+    runners = [JobRunner(pool, {"greet": do}), JobRunner(other_pool, {"greet": do})]
+
+    async def work(runner: JobRunner) -> int:
+        claimed = 0
+        while due := await runner.run_due():
+            assert due <= CLAIM_AT_MOST
+            claimed += due
+        return claimed
+
+    claimed = await asyncio.gather(*(work(runner) for runner in runners))
+
+    assert sum(claimed) == 300
+    assert min(claimed) > 0
+    assert sorted(await effects(pool)) == sorted(f"greet {i}" for i in range(1, 301))
+
+
+async def test_jobs_are_begun_in_order_and_only_so_many_at_once(pool: Pool) -> None:
+    await line_up(pool, *(JobRow("greet", f"greet {i}", {}) for i in range(12)))
+    begun: list[str] = []
+    at_work = most = 0
+
+    async def greet(connection: Connection, job: Job) -> None:
+        nonlocal at_work, most
+        begun.append(job.key)
+        at_work, most = at_work + 1, max(most, at_work + 1)
+        await do(connection, job)
+        at_work -= 1
+
+    await JobRunner(pool, {"greet": greet}, at_once=3).run_due()
+
+    assert begun == [f"greet {i}" for i in range(12)]
+    assert most == 3
+
+
+async def test_a_job_whose_lease_was_lost_leaves_no_effect(pool: Pool, other_pool: Pool) -> None:
+    """The first runner hangs in the middle of the job; the second claims it anew and finishes first."""
+    await line_up(pool, JobRow("greet", "greet 1", {}))
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def hang(connection: Connection, job: Job) -> None:
+        await do(connection, job)
+        begun.set()
+        await go_on.wait()
+
+    hanging = asyncio.create_task(JobRunner(pool, {"greet": hang}).run_due())
+    await asyncio.wait_for(begun.wait(), SOON_S)
+    await make_due(other_pool)
+    await JobRunner(other_pool, {"greet": do}).run_due()
+    go_on.set()
+    await asyncio.wait_for(hanging, SOON_S)
+
+    assert [msgspec.json.decode(row[0]) for row in await pool.fetch("select body from work.event")] == [
+        {"key": "greet 1", "attempt": 2}
+    ]
+    assert await waiting(pool) == []
+
+
+async def test_a_claimed_job_is_nobody_elses_until_its_lease_ends(pool: Pool, other_pool: Pool) -> None:
+    await line_up(pool, JobRow("greet", "greet 1", {}))
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow(connection: Connection, job: Job) -> None:
+        begun.set()
+        await go_on.wait()
+        await do(connection, job)
+
+    working = asyncio.create_task(JobRunner(pool, {"greet": slow}).run_due())
+    await asyncio.wait_for(begun.wait(), SOON_S)
+
+    assert await JobRunner(other_pool, {"greet": do}).run_due() == 0
+    left_s = await pool.fetchval("select extract(epoch from run_at - clock_timestamp())::float8 from work.job")
+    assert LEASE_S - 5 < left_s <= LEASE_S
+    go_on.set()
+    await asyncio.wait_for(working, SOON_S)
+    assert await effects(pool) == ["greet 1"]
+
+
+async def test_a_failing_job_waits_longer_each_time_and_is_buried_with_its_story(pool: Pool) -> None:
+    await line_up(pool, JobRow("greet", "greet 1", {}))
+
+    async def fail(connection: Connection, job: Job) -> None:
+        await do(connection, job)
+        raise LookupError(f"nobody is there, try {job.attempts}")
+
+    runner, waits = JobRunner(pool, {"greet": fail}), []
+    while await runner.run_due():
+        waits.append(await pool.fetchval("select extract(epoch from run_at - clock_timestamp())::float8 from work.job"))
+        await make_due(pool)
+
+    assert len(waits) == MOST_ATTEMPTS == 12
+    for attempt, wait_s in enumerate(waits, start=1):
+        longest = min(600.0, 0.5 * 2**attempt)
+        assert longest / 2 - 1 <= wait_s <= longest, (attempt, wait_s)
+    (job,) = await waiting(pool)
+    story = msgspec.json.decode(job["story"])
+    assert job["buried_at"] is not None
+    assert [told["error"] for told in story] == [f"LookupError: nobody is there, try {i}" for i in range(3, 13)]
+    assert await effects(pool) == []
+
+
+async def test_a_job_that_failed_once_is_done_the_next_time(pool: Pool) -> None:
+    await line_up(pool, JobRow("greet", "greet 1", {}), JobRow("greet", "greet 2", {}))
+
+    async def moody(connection: Connection, job: Job) -> None:
+        await do(connection, job)
+        if job.key == "greet 1" and job.attempts == 1:
+            raise LookupError
+
+    runner = JobRunner(pool, {"greet": moody})
+    await runner.run_due()
+    assert await effects(pool) == ["greet 2"]
+    await make_due(pool)
+    await runner.run_due()
+
+    assert await effects(pool) == ["greet 2", "greet 1"]
+
+
+async def test_a_deadlock_is_nobodys_fault_and_is_tried_again_at_once(pool: Pool) -> None:
+    await line_up(pool, JobRow("greet", "greet 1", {}))
+
+    async def deadlocked(connection: Connection, job: Job) -> None:
+        raise asyncpg.DeadlockDetectedError("deadlock detected")
+
+    await JobRunner(pool, {"greet": deadlocked}).run_due()
+
+    left_s = await pool.fetchval("select extract(epoch from run_at - clock_timestamp())::float8 from work.job")
+    assert left_s <= 0.2
+
+
+async def test_jobs_of_unknown_kinds_and_buried_and_later_ones_are_left_alone(pool: Pool) -> None:
+    await line_up(pool, JobRow("of_a_newer_program", "new", {}), JobRow("greet", "buried", {}))
+    await pool.execute("update work.job set buried_at = clock_timestamp() where key = 'buried'")
+    await line_up(pool, JobRow("greet", "later", {}), wait_s=60)
+
+    assert await JobRunner(pool, {"greet": do}).run_due() == 0
+    assert [(row["key"], row["attempts"]) for row in await waiting(pool)] == [("new", 0), ("buried", 0), ("later", 0)]
+
+
+async def test_a_database_that_goes_away_leaves_the_job_to_its_lease(pool: Pool, database: Any) -> None:
+    await line_up(pool, JobRow("greet", "greet 1", {}))
+
+    async def cut(connection: Connection, job: Job) -> None:
+        await do(connection, job)
+        if job.attempts == 1:
+            await connection.execute("select pg_terminate_backend(pg_backend_pid())")
+
+    runner = JobRunner(pool, {"greet": cut})
+    assert await runner.run_due() == 1
+    assert await effects(pool) == []
+    (job,) = await waiting(pool)
+    assert (job["attempts"], msgspec.json.decode(job["story"])) == (1, [])
+    await make_due(pool)
+    await runner.run_due()
+
+    assert await effects(pool) == ["greet 1"]
+
+
+async def test_a_runner_is_woken_and_stops_when_it_is_told_to(pool: Pool) -> None:
+    done = asyncio.Event()
+
+    async def greet(connection: Connection, job: Job) -> None:
+        await do(connection, job)
+        done.set()
+
+    runner = JobRunner(pool, {"greet": greet})
+    running = asyncio.create_task(runner.run())
+    await line_up(pool, JobRow("greet", "greet 1", {}))
+    runner.wake()
+    await asyncio.wait_for(done.wait(), SOON_S)
+
+    runner.stop()
+    await asyncio.wait_for(running, SOON_S)
+
+    assert await effects(pool) == ["greet 1"]
+    assert await waiting(pool) == []

@@ -136,6 +136,12 @@ class RunningHouse:
                     found[path.stem] = pid
         return found
 
+    def cpu_seconds(self) -> dict[str, float]:
+        """Role → what its processes that run now have taken of the processor since they began."""
+        backends = [pid for server in self.pids("postgres").values() for pid in [server, *_below(server)]]
+        roles = {"web": self.pids("web").values(), "work": self.pids("work").values(), "postgres": backends}
+        return {role: sum(_cpu_seconds(pid) for pid in pids) for role, pids in roles.items()}
+
     def is_whole(self) -> bool:
         """Whether every process that belongs to the house runs."""
         wanted = {"web": self._web, "work": self._work, "postgres": 1, "up": 1}
@@ -184,6 +190,13 @@ def _is_alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+def _cpu_seconds(pid: int) -> float:
+    with suppress(OSError):
+        fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return 0.0
 
 
 def _below(root: int) -> list[int]:

@@ -13,6 +13,7 @@ from typing import Any
 import asyncpg
 
 from sahut_lab.bench.child import said_by
+from sahut_lab.bench.load_client import WARM_UP_S
 from sahut_lab.bench.pgbench import checkpoint, pgbench, prepare
 from sahut_lab.bench.report import Figure, figure, reference_hashes, report
 from sahut_lab.demo import PEOPLE
@@ -61,8 +62,10 @@ async def _round(web: int, length: int, ours: Said, beside: list[float]) -> None
 
 async def _ours(house: RunningHouse, length: int, token: str) -> dict[str, float]:
     await checkpoint(house.home)
-    before = await _rows(house)
+    before, used = await _rows(house), house.cpu_seconds()
     said: dict[str, float] = await said_by(CLIENT, house.port, CONNECTIONS, length, *([token] if token else []))
+    taken = {role: seconds - used[role] for role, seconds in house.cpu_seconds().items()}
+    said |= {f"{role}_cpu": seconds / (length + WARM_UP_S) for role, seconds in taken.items()}
     rows = await _rows(house) - before
     said["lost"] = said["acknowledged"] - rows
     said["drained_s"] = await _rest(house)
@@ -100,5 +103,8 @@ def _figures(who: str, web: int, said: list[dict[str, float]], beside: list[floa
         figure(f"acknowledged in, p50, {kind}", [one["p50_ms"] for one in said], "ms"),
         figure(f"acknowledged in, p99, {kind}", [one["p99_ms"] for one in said], "ms"),
         figure(f"all in their cases after, {kind}", [one["drained_s"] for one in said], "s"),
-        figure(f"load client, {kind}", [one["client_cpu"] for one in said], "cores"),
+        *(
+            figure(f"taken by {role}, {kind}", [one[f"{role}_cpu"] for one in said], "cores")
+            for role in ("client", "web", "work", "postgres")
+        ),
     ]

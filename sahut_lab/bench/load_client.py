@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import time
+from typing import cast
 
 import uvloop
 
@@ -32,8 +33,7 @@ class Sender(asyncio.Protocol):
         self.finished = asyncio.get_running_loop().create_future()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
+        self._transport = cast("asyncio.Transport", transport)
         self._send()
 
     def data_received(self, data: bytes) -> None:

@@ -10,6 +10,7 @@ import random
 import sys
 import time
 from pathlib import Path
+from typing import cast
 
 import asyncpg
 import uvloop
@@ -27,18 +28,18 @@ class Screen(asyncio.Protocol):
         self._request, self._screens, self._heard = request, screens, b""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        transport.write(self._request)
+        cast("asyncio.Transport", transport).write(self._request)
 
     def data_received(self, data: bytes) -> None:
         now = time.monotonic()
         if not self._heard and b" 200 " in data[:20]:
             self._screens.opened += 1
-        self._heard = (self._heard + data)[-2000:]
-        at = self._heard.rfind(b'"lab":')
-        if at >= 0 and (end := self._heard.find(b"}", at)) > 0:
-            self._screens.shown(int(self._heard[at + 6 : end].split(b",")[0]), now)
-            self._heard = b" "
+        *whole, rest = (self._heard + data).split(b"\n\n")
+        for event in whole:
+            at = event.rfind(b'"lab":')
+            if at >= 0:
+                self._screens.shown(int(event[at + 6 :].split(b"}")[0].split(b",")[0]), now)
+        self._heard = rest or b" "
 
     def connection_lost(self, _error: Exception | None) -> None:
         self._screens.lost += 1

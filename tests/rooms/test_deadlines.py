@@ -8,6 +8,7 @@ import pytest
 
 from sahut.db import Connection, Pool, transaction
 from sahut.work import break_overdue, deadlines_of, keep_deadline, open_deadline, running_deadlines
+from tests.rooms.world import until_somebody_waits
 
 NOON = datetime(2031, 1, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -98,7 +99,7 @@ async def test_who_keeps_a_clock_that_is_just_being_broken_finds_it_broken(pool:
     async with transaction(pool) as breaking:
         broken = await break_overdue(breaking, now=NOON + 20 * MINUTE)
         keeping = asyncio.create_task(keep())
-        await asyncio.sleep(0)
+        await until_somebody_waits(pool)
 
     assert len(broken) == 1
     assert not await keeping

@@ -19,7 +19,9 @@ from sahut.work import (
 )
 
 SOME_DAY = datetime(2031, 1, 1, tzinfo=UTC)
-MANY = "insert into work.event (topic, subject, kind, body) select 'care', i, 'many', '{}' from generate_series(1, $1) as i"
+MANY = """
+    insert into work.event (topic, subject, kind, body)
+    select 'care', i, 'many', '{}' from generate_series(1, $1) as i"""
 LEAVES = """
     select sha256('\\x00'::bytea || convert_to(jsonb_build_array(
                e.id, (extract(epoch from e.at) * 1000000)::bigint, e.topic, e.subject, e.kind, e.body)::text, 'UTF8'))

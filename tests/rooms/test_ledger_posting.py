@@ -217,10 +217,10 @@ async def test_riders_are_written_with_what_is_posted_and_only_then(world: World
     events = await world.pool.fetch("select kind, body from work.event where topic = 'wallet'")
     jobs = await world.pool.fetch("select key, body from work.job")
     assert [(row[0], msgspec.json.decode(row[1])) for row in events] == [
-        ("transfer_sent", {"amount_minor": 600, "transfer": posted.transfer})
+        ("transfer_sent", {"amount_minor": 600, "transfer": str(posted.transfer)})
     ]
     assert [(row[0], msgspec.json.decode(row[1])) for row in jobs] == [
-        ("transfer_sent", {"to": 1, "transfer": posted.transfer})
+        ("transfer_sent", {"to": 1, "transfer": str(posted.transfer)})
     ]
 
 

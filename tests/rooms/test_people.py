@@ -1,0 +1,170 @@
+"""Signing in: who is let in, who must wait, and that nobody locks out somebody else."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from sahut.db import Pool, transaction
+from sahut.people import (
+    Actor,
+    NotSignedIn,
+    SignIn,
+    TryLater,
+    UnknownPhone,
+    WrongPhoneOrPin,
+    add_person,
+    add_session,
+    names_of,
+    person,
+    person_by_phone,
+    running_sessions,
+    sign_out,
+    token_hash,
+    who,
+)
+from sahut.people.rules import SESSION_LASTS
+from sahut.work import Busy
+from tests.rooms.world import PIN, World, outcome, pin_hash
+
+
+@pytest.fixture
+def sign_in(world: World) -> SignIn:
+    return SignIn(world.pool, world.clock)
+
+
+async def who_is(world: World, token: str) -> Actor | None:
+    async with world.pool.acquire() as connection:
+        return await who(connection, token, world.clock.now())
+
+
+async def test_phone_and_pin_open_a_session_that_ends(world: World, sign_in: SignIn) -> None:
+    token, ends_at, actor = await sign_in.sign_in("0812-0000-0001", PIN)
+
+    assert actor == world.sari
+    assert ends_at == world.clock.now() + SESSION_LASTS
+    assert await who_is(world, token) == world.sari
+    world.clock.time = ends_at - timedelta(microseconds=1)
+    assert await who_is(world, token) == world.sari
+    world.clock.time = ends_at
+    assert await who_is(world, token) is None
+
+
+async def test_only_a_hash_of_the_token_and_of_the_pin_is_kept(world: World, sign_in: SignIn) -> None:
+    token, _, _ = await sign_in.sign_in(world.sari.phone, PIN)
+
+    kept = str(await world.pool.fetch("select s::text, p::text from people.session s, people.person p"))
+
+    assert token not in kept
+    assert PIN not in kept
+    assert token_hash(token).hex() in kept
+    assert len(token) >= 43  # 256 bits
+
+
+async def test_signing_out_ends_the_session_at_once_and_only_this_one(world: World) -> None:
+    now = world.clock.now()
+    async with transaction(world.pool) as connection:
+        first, _ = await add_session(connection, world.sari.person_id, now)
+        second, _ = await add_session(connection, world.sari.person_id, now)
+
+        await sign_out(connection, first, now)
+        await sign_out(connection, first, now + timedelta(hours=1))
+        running = await running_sessions(connection, [token_hash(first), token_hash(second), b"x" * 32], now)
+
+    assert running == {token_hash(second)}
+    assert await who_is(world, first) is None
+    assert await who_is(world, second) == world.sari
+
+
+@pytest.mark.parametrize("token", ["", "x", "x" * 43, "x" * 10_000, "é" * 43, "\0" * 43])
+async def test_garbage_is_nobodys_token(world: World, token: str) -> None:
+    assert await who_is(world, token) is None
+
+
+async def test_a_wrong_pin_and_an_unknown_phone_get_the_same_answer(world: World, sign_in: SignIn) -> None:
+    wrong_pin = await outcome(sign_in.sign_in(world.sari.phone, "000000"))
+    unknown = await outcome(sign_in.sign_in("+6281299999999", PIN))
+
+    assert type(wrong_pin) is type(unknown) is WrongPhoneOrPin
+    assert wrong_pin.fields() == unknown.fields() == {}
+    assert await world.pool.fetchval("select count(*) from people.session") == 0
+
+
+@pytest.mark.parametrize("pin", ["", "\0", "\ud800", "9" * 10_000, "２４６８１３"])
+async def test_odd_pins_are_wrong_and_nothing_worse(world: World, sign_in: SignIn, pin: str) -> None:
+    assert isinstance(await outcome(sign_in.sign_in(world.sari.phone, pin)), WrongPhoneOrPin)
+
+
+async def test_what_is_no_phone_is_told(world: World, sign_in: SignIn) -> None:
+    assert isinstance(await outcome(sign_in.sign_in("halo", PIN)), UnknownPhone)
+
+
+async def test_waits_grow_after_wrong_tries_are_told_and_end(world: World, sign_in: SignIn) -> None:
+    """After five wrong tries nobody is heard for 15 s, then for 30 s; the right PIN is not heard either."""
+    told: list[str] = []
+    for passed_s, pin in [(0, "0")] * 5 + [
+        (0, "0"),
+        (0, PIN),
+        (14, PIN),
+        (2, "0"),
+        (29, PIN),
+        (1.1, PIN),
+        (0, "0"),
+        (0, PIN),
+    ]:
+        world.clock.advance(timedelta(seconds=passed_s))
+        answer = await outcome(sign_in.sign_in(world.sari.phone, pin))
+        told.append(f"wait {answer.retry_after_s}" if isinstance(answer, TryLater) else type(answer).__name__)
+
+    wrong, good = "WrongPhoneOrPin", "tuple"
+    assert told == [wrong] * 5 + ["wait 16", "wait 16", "wait 2", wrong, "wait 2", good, wrong, good]
+
+
+async def test_nobody_locks_out_somebody_else(world: World, sign_in: SignIn) -> None:
+    await asyncio.gather(*(sign_in.sign_in(world.sari.phone, "0") for _ in range(8)), return_exceptions=True)
+
+    _, _, actor = await sign_in.sign_in(world.budi.phone, PIN)
+
+    assert actor == world.budi
+    assert isinstance(await outcome(sign_in.sign_in(world.sari.phone, PIN)), TryLater)
+
+
+async def test_of_many_wrong_tries_at_once_each_is_counted(world: World, sign_in: SignIn) -> None:
+    answers = await asyncio.gather(*(sign_in.sign_in(world.sari.phone, "0") for _ in range(10)), return_exceptions=True)
+
+    assert sorted(type(answer).__name__ for answer in answers) == ["TryLater"] * 5 + ["WrongPhoneOrPin"] * 5
+    assert await world.pool.fetchval("select wrong_tries from people.person where phone = $1", world.sari.phone) == 5
+
+
+async def test_a_flood_of_tries_is_told_to_come_back_and_does_not_pile_up(world: World, sign_in: SignIn) -> None:
+    """64 may wait for the slow hash; the rest is told at once."""
+    tries = [asyncio.ensure_future(sign_in.sign_in("+6281299999999", "0")) for _ in range(128)]
+
+    first, rest = await asyncio.wait(tries, return_when=asyncio.FIRST_COMPLETED)
+
+    assert isinstance(first.pop().exception(), Busy)
+    for one in rest:
+        one.cancel()
+    await asyncio.wait(tries)
+
+
+async def test_people_are_found_by_phone_and_number_and_entered_once(pool: Pool) -> None:
+    async def enter() -> int:
+        async with transaction(pool) as connection:
+            return await add_person(
+                connection, name="Li Na", phone="+6281200000003", language="zh", role="customer", pin_hash=pin_hash()
+            )
+
+    numbers = await asyncio.gather(*(enter() for _ in range(6)))
+
+    assert len(set(numbers)) == 1
+    async with pool.acquire() as connection:
+        li_na = Actor(numbers[0], "Li Na", "+6281200000003", "zh", "customer")
+        assert await person(connection, numbers[0]) == await person_by_phone(connection, "+6281200000003") == li_na
+        assert await person(connection, 999) is None
+        assert await person_by_phone(connection, "+6281200000004") is None
+        assert await names_of(connection, [numbers[0], 999]) == {numbers[0]: "Li Na"}
+
+
+def test_who_is_not_signed_in_is_told_so() -> None:
+    assert NotSignedIn().code == "not_signed_in"

@@ -82,10 +82,11 @@ class Batch:
         )  # fmt: skip
         self._hash.update(hashed_row(*row))
         self.transfers.append((*row, command.memo))
+        told = {"transfer": str(number)}  # as text: readers of JSON keep 53 bits of a number
         for event in command.events:
-            self.events.append((event.topic, event.subject, event.kind, as_json(event.body | {"transfer": number})))
+            self.events.append((event.topic, event.subject, event.kind, as_json(event.body | told)))
         for job in command.jobs:
-            self.jobs.append((job.kind, job.key, as_json(job.body | {"transfer": number})))
+            self.jobs.append((job.kind, job.key, as_json(job.body | told)))
         return Posted(number, payer.seq, payer.posted, self._now)
 
 

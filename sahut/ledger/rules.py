@@ -44,7 +44,7 @@ class Transfer(msgspec.Struct, frozen=True, gc=False):
     `principal`: who asks (a person's id, or 0 for the house); `key`: their key for this command, the same for every
     repetition. `debit`, `credit`: the accounts that pay and get. `amount_minor`: 1 to 10^15, of `currency` (ISO 4217
     number). `memo`: 1 to 140 characters or None. `events`, `jobs`: riders, written in the same commit if and only if
-    the transfer is posted; each body gets the field `transfer` with its id.
+    the transfer is posted; each body gets the field `transfer` with its id as text.
     """
 
     principal: int

@@ -26,7 +26,8 @@ async def make_files(data: Path, programs: Path, account: Account | None, superu
     **Refuses**: ``CannotStart`` with initdb's own last words.
     """
     for leftover in data.parent.glob(f"{data.name}.init-*"):
-        shutil.rmtree(leftover)
+        # What a killed start began may be written to for another moment; the rest goes next time.
+        shutil.rmtree(leftover, ignore_errors=True)
     draft = data.with_name(f"{data.name}.init-{secrets.token_hex(8)}")
     draft.mkdir(mode=0o700)
     try:

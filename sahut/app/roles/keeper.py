@@ -52,12 +52,16 @@ class Keeper:
         pauses = Pauses()
         while True:
             began = time.monotonic()
-            child = self._child = self._start()
-            self._home.note_process(self._name, child.pid)
-            code = await child.wait()
-            self._home.forget_process(self._name)
-            pause_s = pauses.after(time.monotonic() - began)
-            _log.warning("child_ended", child=self._name, code=code, again_in_s=pause_s)
+            try:
+                child = self._child = self._start()
+                self._home.note_process(self._name, child.pid)
+                code = await child.wait()
+                self._home.forget_process(self._name)
+                pause_s = pauses.after(time.monotonic() - began)
+                _log.warning("child_ended", child=self._name, code=code, again_in_s=pause_s)
+            except OSError as problem:  # no memory, no process, no disk: it may pass, and the others go on
+                pause_s = max(_FIRST_PAUSE_S, pauses.after(0))
+                _log.error("child_not_started", child=self._name, error=type(problem).__name__, again_in_s=pause_s)
             if pauses.ends_again_and_again:
                 self._say(f"{self._name} ends again and again; the reason stands in {self._home.log}.")
             await asyncio.sleep(pause_s)

@@ -15,6 +15,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
+import asyncpg
 import structlog
 
 from sahut.app.cannot_start import CannotStart
@@ -26,12 +27,13 @@ from sahut.app.logs import write_logs
 from sahut.app.roles.announcement import announce
 from sahut.app.roles.keeper import Keeper, Pauses
 from sahut.app.settings import Settings
-from sahut.db import migrate
+from sahut.db import AWAY, migrate
 
 WEB_GRACE_S = 6.0  # its own drain takes five at most
 WORK_GRACE_S = 6.0
 
 Say = Callable[[str], None]
+Keeping = asyncio.Task[None]
 _log = structlog.get_logger()
 
 
@@ -67,11 +69,12 @@ async def _run(settings: Settings, home: Home, *, demo: bool, say: Say) -> None:
     home.note_process("up", os.getpid())
     sockets = await listen_on(settings.port)
     try:
-        async with _engine(settings, home, say):
+        async with _engine(settings, home, say) as keeping_engine:
             await _prepare_database(settings, home)
-            async with _children(settings, home, sockets, say):
+            async with _children(settings, home, sockets, say) as keeping_children:
                 await announce(settings, home, say, began)
-                await asyncio.get_running_loop().create_future()  # until somebody ends us
+                # They keep for ever: this returns when somebody ends us, or raises what should never have happened.
+                await asyncio.gather(*keeping_engine, *keeping_children)
     finally:
         for opened in sockets:
             opened.close()
@@ -79,17 +82,17 @@ async def _run(settings: Settings, home: Home, *, demo: bool, say: Say) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _engine(settings: Settings, home: Home, say: Say) -> AsyncIterator[None]:
+async def _engine(settings: Settings, home: Home, say: Say) -> AsyncIterator[list[Keeping]]:
     """Run the embedded database, unless the operator gave one, and start it again whenever it ends."""
     if settings.database_url is not None:
-        yield
+        yield []
         return
     engine = Engine(home.path, say)
     await engine.start()
     home.note_process("postgres", engine.pid)
-    keeping = asyncio.ensure_future(_keep_engine(engine, home, say))
+    keeping = asyncio.create_task(_keep_engine(engine, home, say))
     try:
-        yield
+        yield [keeping]
     finally:
         await _cancelled(keeping)
         await engine.stop()
@@ -108,8 +111,10 @@ async def _keep_engine(engine: Engine, home: Home, say: Say) -> None:
             try:
                 await engine.start()
                 break
-            except (CannotStart, OSError) as problem:
-                say(f"{problem} It is tried again.")
+            except (CannotStart, asyncpg.PostgresError, *AWAY) as problem:
+                _log.error("engine_not_started", error=type(problem).__name__)
+                if isinstance(problem, CannotStart):
+                    say(f"{problem} It is tried again.")
                 await asyncio.sleep(pauses.after(0))
         home.note_process("postgres", engine.pid)
 
@@ -126,7 +131,9 @@ async def _prepare_database(settings: Settings, home: Home) -> None:
 
 
 @contextlib.asynccontextmanager
-async def _children(settings: Settings, home: Home, sockets: list[socket.socket], say: Say) -> AsyncIterator[None]:
+async def _children(
+    settings: Settings, home: Home, sockets: list[socket.socket], say: Say
+) -> AsyncIterator[list[Keeping]]:
     """Run the roles. At the end the pages go first, so that nobody gives work to those who finish theirs."""
     descriptors = [opened.fileno() for opened in sockets]
     listening = [f"--listen-fd={descriptor}" for descriptor in descriptors]
@@ -138,9 +145,9 @@ async def _children(settings: Settings, home: Home, sockets: list[socket.socket]
         Keeper(home, f"work-{number}", _starter(settings, home, f"work-{number}", "work", [], []), say)
         for number in range(settings.work_processes)
     ]
-    keeping = [asyncio.ensure_future(keeper.keep()) for keeper in (*web, *work)]
+    keeping = [asyncio.create_task(keeper.keep()) for keeper in (*web, *work)]
     try:
-        yield
+        yield keeping
     finally:
         for task in keeping:
             await _cancelled(task)
@@ -174,7 +181,7 @@ def _check_demo(settings: Settings) -> None:
         raise CannotStart("--demo brings invented people, so it uses its own database: unset SAHUT_DATABASE_URL.")
 
 
-async def _cancelled(task: "asyncio.Future[None]") -> None:
+async def _cancelled(task: Keeping) -> None:
+    """Cancel and wait; what the task has to say was heard by who waited for it before."""
     task.cancel()
-    with contextlib.suppress(asyncio.CancelledError):
-        await task
+    await asyncio.wait({task})

@@ -27,7 +27,7 @@ from sahut.app.logs import write_logs
 from sahut.app.roles.announcement import announce
 from sahut.app.roles.keeper import Keeper, Pauses
 from sahut.app.settings import Settings
-from sahut.db import AWAY, migrate
+from sahut.db import AWAY, MigrationChanged, migrate
 
 WEB_GRACE_S = 6.0  # its own drain takes five at most
 WORK_GRACE_S = 6.0
@@ -122,8 +122,13 @@ async def _keep_engine(engine: Engine, home: Home, say: Say) -> None:
 async def _prepare_database(settings: Settings, home: Home) -> None:
     """Bring the tables to this release, and the people of a demo into a demo home."""
     if settings.owner_dsn is not None:
-        for name in await migrate(settings.owner_dsn):
-            _log.info("migrated", migration=name)
+        try:
+            for name in await migrate(settings.owner_dsn):
+                _log.info("migrated", migration=name)
+        except MigrationChanged as problem:
+            raise CannotStart(f"The database belongs to another release: {problem}.") from problem
+        except AWAY as problem:
+            raise CannotStart("SAHUT_DATABASE_OWNER_URL does not answer: is the database running?") from problem
     if home.is_demo:
         from sahut.app.laboratory import laboratory  # noqa: PLC0415 — only a demo home needs it
 

@@ -10,6 +10,7 @@ _READER = {
     "enable_hashjoin": "on", "enable_mergejoin": "on", "enable_seqscan": "on", "enable_nestloop": "off",
     "plan_cache_mode": "auto",
     "default_transaction_read_only": "on", "work_mem": "64MB",
+    "idle_in_transaction_session_timeout": "600000",
 }  # fmt: skip
 
 

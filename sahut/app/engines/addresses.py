@@ -19,24 +19,25 @@ SOCKET_RECORD = "engine.socket"
 
 def app_dsn(home: Path, database: str = DATABASE) -> str:
     """Give the address with which the application works; it cannot change what is append-only."""
-    return _dsn(home, APPLICATION, password(home, "app"), database)
+    return _dsn(home, APPLICATION, "app", database)
 
 
 def owner_dsn(home: Path, database: str = DATABASE) -> str:
     """Give the address with which migrations run."""
-    return _dsn(home, OWNER, password(home, "owner"), database)
+    return _dsn(home, OWNER, "owner", database)
 
 
 def superuser_dsn(home: Path, database: str = "postgres") -> str:
     """Give the supervisor's own address; neither the application nor migrations use it."""
-    return _dsn(home, SUPERUSER, password(home, SUPERUSER), database)
+    return _dsn(home, SUPERUSER, SUPERUSER, database)
 
 
-def _dsn(home: Path, role: str, secret: str, database: str) -> str:
+def _dsn(home: Path, role: str, password_name: str, database: str) -> str:
     try:
         directory = (home / SOCKET_RECORD).read_text().strip()
     except FileNotFoundError:
         raise CannotStart(
             f"No embedded database has run in {home} yet: start `sahut up` first, or set SAHUT_DATABASE_URL."
         ) from None
+    secret = password(home, password_name)
     return f"postgresql://{role}:{secret}@/{database}?host={quote(directory, safe='/')}"

@@ -17,7 +17,7 @@ from sahut.app.settings import Settings
 from sahut.app.wiring import open_work, signer_of
 from sahut.bedrock import SystemClock
 from sahut.journey import watch_promises
-from sahut.work import listen, run_sealer
+from sahut.work import listen, run_sealer, watch_hung_sessions
 
 DRAIN_S = 4.0
 
@@ -42,6 +42,7 @@ async def _work(settings: Settings, name: str) -> None:
             "sealer": run_sealer(settings.app_dsn, signer_of(settings), home.heads, name=f"{name} sealer"),
             "bell": listen(settings.app_dsn, lambda _n: runner.wake(), name=f"{name} bell"),
             "promises": watch_promises(pool, SystemClock()),
+            "hung": watch_hung_sessions(pool),
         }
         tasks = {asyncio.create_task(part, name=part_name) for part_name, part in parts.items()}
         jobs = asyncio.create_task(runner.run(), name="jobs")

@@ -1,0 +1,58 @@
+"""The command line: one table, help from docstrings, one sentence for what cannot be done."""
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from sahut.app.cannot_start import CannotStart
+from sahut.app.commands import TABLE, app
+
+RUN = CliRunner()
+
+
+def test_help_names_every_command_of_the_table() -> None:
+    told = RUN.invoke(app, ["--help"]).output
+
+    for name, function in TABLE:
+        assert name in told
+        assert function.__doc__
+
+
+@pytest.mark.parametrize("name", [name for name, _function in TABLE])
+def test_every_command_explains_itself(name: str) -> None:
+    assert RUN.invoke(app, [name, "--help"]).exit_code == 0
+
+
+@pytest.mark.parametrize("command", ["bench", "trial"])
+def test_an_unknown_bench_or_trial_is_answered_with_all_there_are(command: str) -> None:
+    outcome = RUN.invoke(app, [command, "nothing"])
+
+    assert isinstance(outcome.exception, CannotStart)
+    assert "There are:" in str(outcome.exception)
+
+
+def test_a_file_that_is_no_receipt_does_not_hold(tmp_path: Path) -> None:
+    file = tmp_path / "receipt.json"
+    file.write_text("{}")
+
+    assert RUN.invoke(app, ["verify", str(file), "--json"]).exit_code == 1
+
+
+def test_a_key_that_is_no_key_is_one_sentence(tmp_path: Path) -> None:
+    file = tmp_path / "receipt.json"
+    file.write_text("{}")
+
+    outcome = RUN.invoke(app, ["verify", str(file), "--key", "xyz"])
+
+    assert outcome.exit_code == 2
+    assert "64 hex digits" in outcome.output
+
+
+def test_a_home_where_nothing_ran_is_left_as_it_is(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+
+    outcome = RUN.invoke(app, ["audit"], env={"SAHUT_HOME": str(home)})
+
+    assert isinstance(outcome.exception, CannotStart)
+    assert not home.exists()

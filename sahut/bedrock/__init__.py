@@ -8,11 +8,12 @@ no to is a `Refusal`.
 from sahut.bedrock.clock import Clock, SystemClock
 from sahut.bedrock.ids import TimeIds
 from sahut.bedrock.money import Money, UnknownCurrency, currency_exponent, money_in_words
-from sahut.bedrock.numbers import contact_number, is_contact_number, show_number
+from sahut.bedrock.numbers import MOST_NUMBERS, contact_number, is_contact_number, show_number
 from sahut.bedrock.refusal import Refusal
 from sahut.bedrock.text import BadText, bounded_text
 
 __all__ = [
+    "MOST_NUMBERS",
     "BadText",
     "Clock",
     "Money",

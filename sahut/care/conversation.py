@@ -1,6 +1,6 @@
 """The conversation of a case: contacts become messages, an agent replies, promises are kept and renewed."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 import asyncpg
 
@@ -11,6 +11,7 @@ from sahut.care.rules import (
     ANSWER_WITHIN,
     FOLLOW_UP,
     FOLLOW_UP_WITHIN,
+    LATE_ANSWER_WITHIN,
     MATTER_OTHER,
     TEXT_AT_MOST,
     CaseClosed,
@@ -21,10 +22,17 @@ from sahut.care.rules import (
 )
 from sahut.db import Connection, Queries
 from sahut.people import Actor
-from sahut.work import EventRow, append_event, append_events, break_overdue, keep_deadline, open_deadline
+from sahut.work import (
+    EventRow,
+    append_event,
+    append_events,
+    break_overdue,
+    keep_deadline,
+    open_deadline,
+    overdue_subjects,
+)
 
 _PERSON_LOCK = 0x5A_4804
-_LATE_ANSWER_WITHIN = timedelta(minutes=5)
 _queries = Queries.load("sahut.care")
 
 
@@ -37,13 +45,24 @@ async def add_contacts(connection: Connection, *, contact_id: int, person_id: in
     """
     if person_id:
         await _queries.lock_person.fetchval(connection, **{"class": _PERSON_LOCK, "person": person_id})
-        waiting = await _queries.waiting_contacts.fetch(connection, person=person_id)
-        known = await _queries.lock_open_case.fetchrow(connection, person=person_id, matter=MATTER_OTHER)
-    else:
-        waiting = await _queries.waiting_contact.fetch(connection, contact=contact_id)
-        known = None
-    if not waiting:
-        return
+        # A thousand at a time until this one is among them: its job ends here, so it must not be left behind.
+        while waiting := await _queries.waiting_contacts.fetch(connection, person=person_id):
+            known = await _queries.lock_open_case.fetchrow(connection, person=person_id, matter=MATTER_OTHER)
+            await _add_to_case(connection, waiting, known, person_id, now)
+            if any(row["id"] == contact_id for row in waiting):
+                break
+    elif waiting := await _queries.waiting_contact.fetch(connection, contact=contact_id):
+        await _add_to_case(connection, waiting, None, person_id, now)
+
+
+async def _add_to_case(
+    connection: Connection,
+    waiting: list[asyncpg.Record],
+    known: asyncpg.Record | None,
+    person_id: int,
+    now: datetime,
+) -> None:
+    """Make these contacts messages of the case that is open, or of a new one."""
     events: list[EventRow] = []
     if known is None:
         known = await _open_case(connection, waiting[0], person_id, now, events)
@@ -126,25 +145,26 @@ async def reply(
 async def renew_broken_promises(connection: Connection, now: datetime) -> int:
     """Record promises whose time has passed as broken, and give each open case a new one that is due sooner.
 
-    Returns how many were broken, at most 100 a call. Writes: clocks, `care.case` (risk), events `promise_broken`.
+    Returns how many were broken, at most 100 a call; a case that somebody is writing in is left for the next call.
+    Writes: clocks, `care.case` (risk), events `promise_broken`. Locks the cases, then their clocks, as all others do.
     """
-    broken = await break_overdue(connection, now=now)
-    if not broken:
-        return 0
-    rows = await _queries.raise_risk.fetch(connection, ids=[deadline.subject for deadline in broken], now=now)
-    by_id = {row["id"]: row for row in rows}
+    subjects = await overdue_subjects(connection, now=now)
+    cases = {row["id"]: row for row in await _queries.lock_cases.fetch(connection, ids=subjects)} if subjects else {}
+    broken = await break_overdue(connection, subjects=list(cases), now=now) if cases else []
     for deadline in broken:
-        case = by_id.get(deadline.subject)
-        if case is None:
-            continue
+        case = cases[deadline.subject]
         told = {"case": as_number(case["number"]), "promise": deadline.kind}
         await append_event(connection, EventRow("care", case["person_id"], "promise_broken", told))
         if case["state"] == "open":
-            within = _LATE_ANSWER_WITHIN if deadline.kind == ANSWER else ANSWER_WITHIN
+            # Sooner than the promise that was broken, and then longer each time, or an empty desk would fill the log.
+            later = min(LATE_ANSWER_WITHIN * (1 << min(case["risk"], 10)), FOLLOW_UP_WITHIN)
+            within = later if deadline.kind == ANSWER else ANSWER_WITHIN
             await open_deadline(
                 connection, kind=ANSWER, subject=deadline.subject, audience="customer", policy="after_a_broken_promise",
                 opened_at=now, due_at=now + within,
             )  # fmt: skip
+    if broken:
+        await _queries.raise_risk.execute(connection, ids=[deadline.subject for deadline in broken], now=now)
     return len(broken)
 
 

@@ -6,9 +6,15 @@ select nextval('care.number_block') from generate_series(1, :blocks::int);
 with new as (
     insert into care.contact (number, channel_account, provider_key, person_id, language, text, original_hash, salt,
                               received_at, answer_due_at)
-    select * from unnest(:numbers::int[], :channel_accounts::text[], :provider_keys::text[], :person_ids::bigint[],
-                         :languages::text[], :texts::text[], :original_hashes::bytea[], :salts::bytea[],
-                         :received_ats::timestamptz[], :answer_due_ats::timestamptz[])
+    select asked.*
+      from unnest(:numbers::int[], :channel_accounts::text[], :provider_keys::text[], :person_ids::bigint[],
+                  :languages::text[], :texts::text[], :original_hashes::bytea[], :salts::bytea[],
+                  :received_ats::timestamptz[], :answer_due_ats::timestamptz[])
+           as asked (number, channel_account, provider_key, person_id, language, text, original_hash, salt, received_at,
+                     answer_due_at)
+     -- A repetition that is known is left out before it draws an event's id: ids that are never used are gaps.
+     where not exists (select from care.contact known
+                        where known.channel_account = asked.channel_account and known.provider_key = asked.provider_key)
     on conflict (channel_account, provider_key) do nothing
     returning id, number, event_id, person_id, sha256(salt || convert_to(text, 'UTF8')) as commitment),
 told as (
@@ -32,11 +38,13 @@ select c.channel_account, c.provider_key, c.number, c.received_at, c.answer_due_
 select pg_advisory_xact_lock(:class::int, (:person % 2147483647)::int);
 
 -- name: waiting_contacts
--- The person's contacts that are in no case yet, in the order in which they came; looks at the newest thousand.
+-- The person's contacts that are in no case yet, in the order in which they came. All of them are looked at: one that was
+-- inserted early and committed late must not be passed over.
 select c.id, c.number, c.language, c.text, c.provider_key, c.received_at, c.answer_due_at
-  from (select * from care.contact where person_id = :person order by id desc limit 1000) as c
- where not exists (select from care.message m where m.contact_id = c.id)
- order by c.id;
+  from care.contact c
+ where c.person_id = :person and not exists (select from care.message m where m.contact_id = c.id)
+ order by c.id
+ limit 1000;
 
 -- name: waiting_contact
 select c.id, c.number, c.language, c.text, c.provider_key, c.received_at, c.answer_due_at
@@ -61,8 +69,13 @@ select :case_id, m.seq, 'customer', :person, m.contact_id, m.client_message_id, 
 -- name: move_case
 update care.case set last_seq = :last_seq, changed_at = :now where id = :id;
 
+-- name: lock_cases
+-- Locks in order of id; passes over what somebody is writing in, since that may be the answer.
+select id, number, person_id, state, risk from care.case where id = any(:ids::bigint[]) order by id
+   for no key update skip locked;
+
 -- name: raise_risk
-update care.case set risk = risk + 1, changed_at = :now where id = any(:ids::bigint[]) returning id, number, person_id, state;
+update care.case set risk = least(risk + 1, 100), changed_at = :now where id = any(:ids::bigint[]);
 
 -- name: lock_case
 -- Locks the case.

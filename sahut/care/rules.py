@@ -13,6 +13,7 @@ FOLLOW_UP: Final = "follow_up"
 MATTER_OTHER: Final = "other"
 
 ANSWER_WITHIN = timedelta(minutes=15)
+LATE_ANSWER_WITHIN = timedelta(minutes=5)
 FOLLOW_UP_WITHIN = timedelta(hours=24)
 TEXT_AT_MOST = 4000
 

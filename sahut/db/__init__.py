@@ -8,6 +8,7 @@ from sahut.db.migrate import MigrationChanged, migrate, pending_migrations
 from sahut.db.pool import (
     APPLICATION_SETTINGS,
     AWAY,
+    POOL_WAIT_S,
     Connection,
     DatabaseAway,
     Pool,
@@ -21,6 +22,7 @@ from sahut.db.sql import Queries, Query
 __all__ = [
     "APPLICATION_SETTINGS",
     "AWAY",
+    "POOL_WAIT_S",
     "Connection",
     "DatabaseAway",
     "MigrationChanged",

@@ -31,12 +31,14 @@ AWAY = (
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.IdleInTransactionSessionTimeoutError,
+    asyncpg.ReadOnlySQLTransactionError,  # it was the primary until a moment ago
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # the server's last word reached a connection before the end of its socket did
     OSError,
     TimeoutError,
 )
 CONNECT_WAIT_S = 5.0
+POOL_WAIT_S = 5.0
 STATEMENT_WAIT_S = 30.0
 # A process that hangs in a transaction would hold its locks, and the turn of the ledger, for ever: the server ends it.
 _HANG_MS = "5000"
@@ -87,14 +89,19 @@ async def open_connection(
         dsn,
         timeout=CONNECT_WAIT_S,
         command_timeout=command_timeout_s,
-        server_settings={**APPLICATION_SETTINGS, "application_name": name, **settings},
+        server_settings={
+            **APPLICATION_SETTINGS,
+            "application_name": name,
+            "idle_in_transaction_session_timeout": _HANG_MS,
+            **settings,
+        },
     )
 
 
 @asynccontextmanager
 async def transaction(pool: Pool) -> AsyncIterator[Connection]:
     """One transaction: committed at the end of the block, rolled back when it raises."""
-    async with pool.acquire() as connection, connection.transaction():
+    async with pool.acquire(timeout=POOL_WAIT_S) as connection, connection.transaction():
         yield connection
 
 

@@ -10,6 +10,7 @@ A step is a durable job; the job rides in the same commit as its event. Add a st
 import asyncio
 from collections.abc import Mapping
 
+import asyncpg
 import structlog
 
 from sahut.bedrock import Clock
@@ -36,10 +37,12 @@ async def watch_promises(pool: Pool, clock: Clock) -> None:
     """Every few seconds, record promises that were not kept and renew them; until cancelled."""
     while True:
         try:
-            async with transaction(pool) as connection:
-                broken = await renew_broken_promises(connection, clock.now())
-            if broken:
-                _log.warning("promises_broken", count=broken)
-        except AWAY as error:
-            _log.warning("promises_wait_for_the_database", error=type(error).__name__)
+            broken = 1
+            while broken:
+                async with transaction(pool) as connection:
+                    broken = await renew_broken_promises(connection, clock.now())
+                if broken:
+                    _log.warning("promises_broken", count=broken)
+        except (*AWAY, asyncpg.TransactionRollbackError) as error:
+            _log.warning("promises_are_looked_at_again", error=type(error).__name__)
         await asyncio.sleep(PROMISES_EVERY_S)

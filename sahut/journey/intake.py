@@ -13,10 +13,11 @@ from contextlib import suppress
 from datetime import datetime
 from hashlib import sha256
 
+import asyncpg
 import msgspec
 import structlog
 
-from sahut.bedrock import Clock, Refusal, contact_number
+from sahut.bedrock import MOST_NUMBERS, Clock, Refusal, contact_number
 from sahut.care import (
     ANSWER,
     ContactRow,
@@ -28,12 +29,13 @@ from sahut.care import (
     wait_estimate_s,
 )
 from sahut.care.rules import ANSWER_WITHIN
-from sahut.db import AWAY, DatabaseAway, Pool, give_up
+from sahut.db import AWAY, POOL_WAIT_S, DatabaseAway, Pool, give_up
 from sahut.journey.receipts import ContactKeyReused, Promise, Receipt, commitment_to, rfc3339, sign_receipts
 from sahut.work import Batcher, Busy, OutcomeUnknown, Signer
 
 BLOCK, BLOCKS_AHEAD = 500, 4
 _ESTIMATE_EVERY_S, _RETRY_S = 15.0, 0.5
+_DEADLOCKS_AT_MOST = 3
 
 _log = structlog.get_logger()
 
@@ -89,9 +91,14 @@ class Intake:
         with the same key is received, once.
         Writes: `care.contact`, event `contact_received`, job `find_case`, in one commit.
         """
-        return await self.batcher.submit(self._row(inbound))
+        row, count = self._row(inbound)
+        try:
+            return await self.batcher.submit(row)
+        except Busy:
+            self._numbers.appendleft(count)  # nobody has been told this number
+            raise
 
-    def _row(self, inbound: Inbound) -> ContactRow:
+    def _row(self, inbound: Inbound) -> tuple[ContactRow, int]:
         if not self._numbers:
             self._low.set()
             raise Busy
@@ -99,7 +106,7 @@ class Intake:
         if len(self._numbers) < BLOCK * (BLOCKS_AHEAD - 1):
             self._low.set()
         now = self._clock.now()
-        return ContactRow(
+        row = ContactRow(
             number=contact_number(count, self._number_key),
             channel_account=inbound.channel_account,
             provider_key=inbound.provider_key,
@@ -111,16 +118,29 @@ class Intake:
             received_at=now,
             answer_due_at=answer_due(now),
         )
+        return row, count
 
     async def _write(self, rows: list[ContactRow]) -> Sequence[Receipt | Refusal]:
+        # In order of their keys: two processes that get the same messages lock them in the same order.
+        ordered = sorted(rows, key=lambda row: (row.channel_account, row.provider_key))
+        for attempt in range(_DEADLOCKS_AT_MOST):
+            try:
+                new, first = await self._write_once(ordered)
+                return self._answers(rows, new, first)
+            except asyncpg.TransactionRollbackError:  # nothing was written
+                if attempt == _DEADLOCKS_AT_MOST - 1:
+                    raise DatabaseAway from None
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _write_once(self, rows: list[ContactRow]) -> tuple[set[str], dict[tuple[str, str], FirstContact]]:
         try:
-            connection = await self._pool.acquire()
+            connection = await self._pool.acquire(timeout=POOL_WAIT_S)
         except AWAY as error:
             raise DatabaseAway from error
         try:
             new = await receive_contacts(connection, rows)
             again = [(row.channel_account, row.provider_key) for row in rows if row.number not in new]
-            first = await first_contacts(connection, again) if again else {}
+            return new, await first_contacts(connection, again) if again else {}
         except AWAY as error:
             if isinstance(error, ValueError):  # the driver refuses a value: the data's fault, not the database's
                 raise
@@ -128,7 +148,6 @@ class Intake:
             raise OutcomeUnknown from error
         finally:
             await self._pool.release(connection)
-        return self._answers(rows, new, first)
 
     def _answers(
         self, rows: list[ContactRow], new: set[str], first: dict[tuple[str, str], FirstContact]
@@ -165,8 +184,8 @@ class Intake:
             self._low.clear()
             try:
                 await self._reserve_and_estimate()
-            except AWAY as error:
-                _log.warning("numbers_wait_for_the_database", error=type(error).__name__)
+            except Exception as error:  # noqa: BLE001 (without numbers nobody is heard, so this never ends)
+                _log.warning("numbers_are_reserved_again", error=type(error).__name__)
                 await asyncio.sleep(_RETRY_S)
                 continue
             with suppress(TimeoutError):
@@ -177,6 +196,9 @@ class Intake:
         async with self._pool.acquire() as connection:
             if missing > 0:
                 for block in await reserve_number_blocks(connection, missing):
+                    if (block + 1) * BLOCK > MOST_NUMBERS:
+                        _log.critical("contact_numbers_are_used_up")
+                        break
                     self._numbers.extend(range(block * BLOCK, (block + 1) * BLOCK))
             now = self._clock.now()
             if (now - self._wait_as_of).total_seconds() >= _ESTIMATE_EVERY_S:

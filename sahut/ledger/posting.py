@@ -7,7 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from sahut.bedrock import Clock, Refusal, TimeIds
-from sahut.db import AWAY, Connection, DatabaseAway, Pool, Queries, give_up
+from sahut.db import AWAY, POOL_WAIT_S, Connection, DatabaseAway, Pool, Queries, give_up
 from sahut.ledger.batch import Batch, answer_again, type_key
 from sahut.ledger.rules import LockedBalance, Posted, Transfer
 from sahut.work import Batcher, OutcomeUnknown
@@ -40,7 +40,7 @@ class Ledger:
     async def post_batch(self, commands: list[Transfer]) -> Sequence[Posted | Refusal]:
         """Post 1 to 1,000 commands in one transaction; the answers in the same order. Five round trips, one commit."""
         try:
-            connection = await self._pool.acquire()
+            connection = await self._pool.acquire(timeout=POOL_WAIT_S)
         except AWAY as error:
             raise DatabaseAway from error
         try:

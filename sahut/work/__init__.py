@@ -16,8 +16,10 @@ from sahut.work.deadlines import (
     deadlines_of,
     keep_deadline,
     open_deadline,
+    overdue_subjects,
     running_deadlines,
 )
+from sahut.work.hung import end_hung_sessions, watch_hung_sessions
 from sahut.work.jobs import Job, JobHandler, JobRunner
 from sahut.work.log import Head, InclusionProof, LogEntry, head_bytes, prove_inclusion, read_head, read_log, read_tile
 from sahut.work.merkle import leaf_hash, path_in, root_by_path, root_of
@@ -55,6 +57,7 @@ __all__ = [
     "audit_log",
     "break_overdue",
     "deadlines_of",
+    "end_hung_sessions",
     "enqueue",
     "head_bytes",
     "keep_deadline",
@@ -63,6 +66,7 @@ __all__ = [
     "listen",
     "lost_events",
     "open_deadline",
+    "overdue_subjects",
     "path_in",
     "prove_inclusion",
     "read_head",
@@ -74,4 +78,5 @@ __all__ = [
     "running_deadlines",
     "signature_is_good",
     "sweep",
+    "watch_hung_sessions",
 ]

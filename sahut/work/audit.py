@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 
+import asyncpg
+
 from sahut.db import Connection, Queries
 from sahut.work import merkle
 from sahut.work.log import head_bytes
@@ -41,37 +43,55 @@ async def audit_log(connection: Connection, public_key: bytes | None) -> list[st
 
 
 async def _audit_tree(connection: Connection, sealed: int, public_key: bytes | None) -> list[str]:
-    """Fold all events anew and hold every tile and every signed head against it."""
+    """Fold all events anew and hold every signed head and every tile against it."""
     found: list[str] = []
-    tree = merkle.Tree()
+    tree, levels = merkle.Tree(), [list[bytes]()]
     for first in range(0, max(sealed, 1), _STRIDE):
         upto = min(sealed, first + _STRIDE)
         leaves = [row["leaf"] for row in await _queries.leaf_hashes.fetch(connection, after=first, upto=upto)]
         if len(leaves) != upto - first:
             return [*found, f"Between {first} and {upto} the log has {len(leaves)} events."]
-        for row in await _queries.audit_tiles.fetch(
-            connection, first=first // merkle.TILE, after_last=(first + _STRIDE) // merkle.TILE
-        ):
-            at = row["position"] * merkle.TILE - first
-            if (
-                b"".join(leaves[at : at + merkle.TILE]) != row["hashes"]
-                or merkle.fold(leaves[at : at + 256]) != row["root"]
-            ):
-                found.append(f"Tile {row['position']} does not hold the hashes of its events.")
-        heads = await _queries.audit_signed_heads.fetch(connection, after=first or -1, upto=upto)
-        signed = {row["n"]: row for row in heads}
+        levels[0] += leaves
+        signed: dict[int, list[asyncpg.Record]] = {}
+        for row in await _queries.audit_signed_heads.fetch(connection, after=first or -1, upto=upto):
+            signed.setdefault(row["n"], []).append(row)
         for root_n, root in _roots(tree, leaves, set(signed)):
-            row = signed[root_n]
-            if root != row["root"]:
-                found.append(f"The head signed at {row['signed_at']} for {root_n} events is not the root of them.")
-            if public_key is not None and key_id_of(public_key) == row["key_id"]:
-                data = head_bytes(row["n"], row["root"], row["signed_at"])
-                if not signature_is_good(public_key, HEAD, data, row["signature"]):
-                    found.append(f"The signature of the head of {row['signed_at']} is not good.")
+            for row in signed[root_n]:
+                found += _audit_signed_head(row, root, public_key)
     head = await _queries.read_head.fetchrow(connection)
     assert head is not None
     if tree.root() != head["root"]:
         found.append(f"The {sealed} events do not fold to the head of the log.")
+    return found + await _audit_tiles(connection, levels)
+
+
+def _audit_signed_head(row: asyncpg.Record, root: bytes, public_key: bytes | None) -> list[str]:
+    if root != row["root"]:
+        return [f"The head signed at {row['signed_at']} for {row['n']} events is not the root of them."]
+    if public_key is None or key_id_of(public_key) != row["key_id"]:
+        return []
+    data = head_bytes(row["n"], row["root"], row["signed_at"])
+    good = signature_is_good(public_key, HEAD, data, row["signature"])
+    return [] if good else [f"The signature of the head of {row['signed_at']} is not good."]
+
+
+async def _audit_tiles(connection: Connection, levels: list[list[bytes]]) -> list[str]:
+    """Every full tile of every level is there and holds what it should. `levels`: the leaves; higher ones are added."""
+    found: list[str] = []
+    for level in range(8):
+        hashes = levels[level]
+        full = len(hashes) // merkle.TILE
+        due = [hashes[at * merkle.TILE : (at + 1) * merkle.TILE] for at in range(full)]
+        roots = [merkle.fold(tile) for tile in due]
+        kept = {row["position"]: row for row in await _queries.audit_tiles.fetch(connection, level=level)}
+        for at in sorted(kept.keys() ^ set(range(full))):
+            found.append(f"Tile {at} of level {level} is {'not due' if at in kept else 'missing'}.")
+        for at, row in kept.items():
+            if at < full and (b"".join(due[at]), roots[at]) != (row["hashes"], row["root"]):
+                found.append(f"Tile {at} of level {level} does not hold the hashes that it should.")
+        if not full:
+            return found
+        levels.append(roots)
     return found
 
 

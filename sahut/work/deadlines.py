@@ -46,12 +46,18 @@ async def keep_deadline(connection: Connection, *, kind: str, subject: int, now:
     return await _queries.keep_deadline.fetchval(connection, kind=kind, subject=subject, now=now) is not None
 
 
-async def break_overdue(connection: Connection, *, now: datetime, at_most: int = 100) -> list[Deadline]:
-    """Mark running clocks whose time has passed as broken, oldest first, and return them.
+async def overdue_subjects(connection: Connection, *, now: datetime, at_most: int = 100) -> list[int]:
+    """Subjects that have a running clock whose time has passed, those longest overdue first. Reads only."""
+    rows = await _queries.overdue_subjects.fetch(connection, now=now, at_most=at_most)
+    return [row["subject"] for row in rows]
 
-    The caller decides in the same transaction what follows. Writes: `work.deadline`, locking its rows.
+
+async def break_overdue(connection: Connection, *, subjects: list[int], now: datetime) -> list[Deadline]:
+    """Mark running clocks of these subjects whose time has passed as broken, and return them.
+
+    The caller has locked the subjects, and decides in the same transaction what follows. Writes: `work.deadline`.
     """
-    rows = await _queries.break_overdue_deadlines.fetch(connection, now=now, at_most=at_most)
+    rows = await _queries.break_overdue_deadlines.fetch(connection, subjects=subjects, now=now)
     return [Deadline(row["id"], row["kind"], row["subject"], row["due_at"], None, now) for row in rows]
 
 

@@ -20,12 +20,19 @@ class Gap:
 
 
 def fill(
-    gaps: Iterable[Gap], seen: int, arrived: list[int], *, horizon: int, ended_below: int
+    gaps: Iterable[Gap],
+    seen: int,
+    arrived: list[int],
+    *,
+    horizon: int,
+    ended_below: int,
+    looked_upto: int | None = None,
 ) -> tuple[list[Gap], int]:
     """The gaps after a look, and the new highest number seen.
 
-    `arrived`: the numbers of the look, ascending; those up to `seen` lie in gaps.
+    `gaps`: those that were looked at. `arrived`: the numbers of the look, ascending; those up to `seen` lie in gaps.
     `horizon`: a transaction id taken after the look's snapshot; `ended_below`: all lower transactions had ended at it.
+    `looked_upto`: the look was broken off at this number, and says nothing of higher ones; None: it was whole.
     """
     late = [number for number in arrived if number <= seen]
     remaining = _without(gaps, late)
@@ -35,7 +42,10 @@ def fill(
             fresh.append(Gap(seen + 1, number - 1, horizon))
         seen = number
     # What was missing before and all that could bring it has ended: this very snapshot would show it.
-    return [gap for gap in remaining if gap.horizon > ended_below] + fresh, seen
+    alive = [
+        gap for gap in remaining if gap.horizon > ended_below or (looked_upto is not None and gap.last > looked_upto)
+    ]
+    return alive + fresh, seen
 
 
 def _without(gaps: Iterable[Gap], numbers: list[int]) -> list[Gap]:

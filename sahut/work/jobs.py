@@ -46,6 +46,10 @@ class ClaimLost(Exception):
     """The lease ran out and somebody else holds the job now; what was done here is rolled back."""
 
 
+class ProcessLost(Exception):
+    """The job was claimed again and again and nobody came back from it."""
+
+
 class JobRunner:
     """Claims jobs of the kinds it has handlers for, and runs them, at most `at_once` at a time."""
 
@@ -86,7 +90,7 @@ class JobRunner:
             )
         waiting = [Job(row["id"], row["key"], row["kind"], row["attempts"], _decode(row["body"])) for row in rows]
         waiting.sort(key=lambda job: job.id)
-        claimed, held = len(waiting), {job.id for job in waiting}
+        claimed, held = len(waiting), {job.id: job.attempts for job in waiting}
         keeping = asyncio.create_task(self._keep_leases(held))
         try:
             lanes = [self._lane(waiting, held) for _ in range(min(self._at_once, claimed))]
@@ -95,13 +99,16 @@ class JobRunner:
             keeping.cancel()
         return claimed
 
-    async def _lane(self, waiting: list[Job], held: set[int]) -> None:
+    async def _lane(self, waiting: list[Job], held: dict[int, int]) -> None:
         while waiting:
             job = waiting.pop(0)
             try:
-                await self._run_one(job)
+                if job.attempts > MOST_ATTEMPTS:  # a job that ends its process never comes back to tell
+                    await self._put_back(job, ProcessLost(job.key))
+                else:
+                    await self._run_one(job)
             finally:
-                held.discard(job.id)
+                del held[job.id]
 
     async def _run_one(self, job: Job) -> None:
         try:
@@ -110,8 +117,6 @@ class JobRunner:
                 await _finish(connection, job)
         except ClaimLost:
             _log.warning("job_claim_lost", kind=job.kind, job=job.id)
-        except AWAY as error:
-            _log.warning("job_left_to_its_lease", kind=job.kind, job=job.id, error=type(error).__name__)
         except Exception as error:  # noqa: BLE001 (whatever it is, it is kept with the job as its story)
             await self._put_back(job, error)
 
@@ -121,9 +126,9 @@ class JobRunner:
         # A serialization failure or deadlock is nobody's fault and passes at once; others wait longer each time.
         again_at_once = isinstance(error, asyncpg.TransactionRollbackError)
         longest = 0.2 if again_at_once else min(_RETRY_MOST_S, _RETRY_FIRST_S * 2**job.attempts)
-        said = f"{type(error).__name__}: {error}"[:500]
+        said = f"{type(error).__name__}: {error}"[:500].replace("\0", "").encode(errors="replace").decode()
         _log.error("job_buried" if bury else "job_failed", kind=job.kind, job=job.id, attempts=job.attempts, error=said)
-        with suppress(*AWAY):
+        with suppress(*AWAY):  # the database is away: the lease brings the job back
             async with self._pool.acquire() as connection:
                 await _queries.retry_job.execute(
                     connection,
@@ -134,12 +139,14 @@ class JobRunner:
                     error=said,
                 )
 
-    async def _keep_leases(self, held: set[int]) -> None:
+    async def _keep_leases(self, held: dict[int, int]) -> None:
         while True:
             await asyncio.sleep(LEASE_S / 3)
             with suppress(*AWAY):
                 async with self._pool.acquire() as connection:
-                    await _queries.lease_longer.execute(connection, ids=list(held), lease_s=LEASE_S)
+                    await _queries.lease_longer.execute(
+                        connection, ids=list(held), attempts=list(held.values()), lease_s=LEASE_S
+                    )
 
     async def _idle_s(self) -> float:
         async with self._pool.acquire() as connection:

@@ -60,9 +60,10 @@ select e.id,
            e.id, (extract(epoch from e.at) * 1000000)::bigint, e.topic, e.subject, e.kind, e.body)::text, 'UTF8')) as leaf,
        pg_snapshot_xmin(pg_current_snapshot())::text::bigint as ended_below,
        pg_current_xact_id()::text::bigint as horizon
-  from (select late.*
+  from ((select late.*
           from unnest(:gap_first::bigint[], :gap_last::bigint[]) as gap (first, last)
          cross join lateral (select * from work.event where id between gap.first and gap.last) as late
+         order by late.id limit :at_most)
          union all
         (select * from work.event where id > :seen order by id limit :at_most)) as e
  order by e.id;
@@ -121,8 +122,10 @@ returning j.id, j.key, j.kind, j.attempts, j.body;
 delete from work.job where id = :id and attempts = :attempts;
 
 -- name: lease_longer
-update work.job set run_at = clock_timestamp() + make_interval(secs => :lease_s)
- where id = any(:ids::bigint[]) and buried_at is null;
+-- Only for claims that are still the newest.
+update work.job j set run_at = clock_timestamp() + make_interval(secs => :lease_s)
+  from unnest(:ids::bigint[], :attempts::int[]) as held (id, attempts)
+ where j.id = held.id and j.attempts = held.attempts and j.buried_at is null;
 
 -- name: retry_job
 update work.job
@@ -147,14 +150,17 @@ returning id;
 update work.deadline set kept_at = :now where kind = :kind and subject = :subject and kept_at is null and broken_at is null
 returning id;
 
--- name: break_overdue_deadlines
--- Locks what it breaks; others are passed over, so that two processes share the work.
-update work.deadline d set broken_at = :now
-  from (select id from work.deadline
+-- name: overdue_subjects
+-- Locks nothing: whoever breaks a clock locks its subject first.
+select distinct subject
+  from (select subject from work.deadline
          where kept_at is null and broken_at is null and due_at < :now
-         order by due_at, id limit :at_most for no key update skip locked) as due
- where d.id = due.id
-returning d.id, d.kind, d.subject, d.policy, d.due_at;
+         order by due_at, id limit :at_most) as due;
+
+-- name: break_overdue_deadlines
+update work.deadline set broken_at = :now
+ where subject = any(:subjects::bigint[]) and kept_at is null and broken_at is null and due_at < :now
+returning id, kind, subject, policy, due_at;
 
 -- name: deadlines_of
 select id, kind, subject, due_at, kept_at, broken_at from work.deadline where subject = :subject order by id desc limit 50;
@@ -174,7 +180,7 @@ select (select n from work.head) as head, count(*) as sealed, coalesce(max(s.n),
 select n, root, signed_at, key_id, signature from work.signed_head where n > :after and n <= :upto order by n, signed_at;
 
 -- name: audit_tiles
-select level, position, hashes, root from work.tile where level = 0 and position >= :first and position < :after_last order by position;
+select position, hashes, root from work.tile where level = :level order by position;
 
 -- name: audit_jobs
 select kind, count(*) as buried, min(key) as example from work.job where buried_at is not null group by kind order by kind;
@@ -186,3 +192,9 @@ select kind, count(*) as raised from work.event where topic = 'alarm' group by k
 -- Clocks that ran out more than a minute ago and that nobody has marked.
 select kind, count(*) as overdue, min(due_at) as since from work.deadline
  where kept_at is null and broken_at is null and due_at < clock_timestamp() - interval '1 minute' group by kind order by kind;
+
+-- name: end_hung_sessions
+select application_name, pg_terminate_backend(pid) as ended
+  from pg_stat_activity
+ where usename = current_user and pid <> pg_backend_pid() and state = 'active' and wait_event_type = 'Client'
+   and state_change < clock_timestamp() - make_interval(secs => :after_s);

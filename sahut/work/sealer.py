@@ -22,11 +22,13 @@ from sahut.work.signing import HEAD, Signer
 from sahut.work.sweep import run_sweep
 
 LOCK = 0x5A_4802
+GAPS_AT_ONCE, MANY_GAPS = 1000, 10_000
 TICK_S, ELECTION_S, AT_MOST = 0.02, 0.25, 5000
 SIGN_CHANGED, SIGN_AT_LEAST = timedelta(seconds=10), timedelta(seconds=60)
 # A sealer that hangs, not dies: the server ends its session after this, and with it the lock.
 _HANG_MS = "1000"
 _NEVER_DEAD = 1 << 62
+DAMAGED_S = 5.0
 
 _queries = Queries.load("sahut.work")
 _log = structlog.get_logger()
@@ -64,27 +66,40 @@ class Sealer:
             raise LogDamaged(f"the log of {row['n']} events does not fold to its head")
 
     async def tick(self) -> int:
-        """Number what has been committed since the last tick, at most 5,000 events; how many they were.
+        """Number what has been committed since the last tick, at most 10,000 events; how many they were.
 
         Writes: `work.seal`, `work.tile`, `work.head` and a ring, in one statement.
         """
+        # Many gaps are looked at in turn, so that a tick stays short while a long transaction keeps them alive.
+        looked, others = self._gaps[:GAPS_AT_ONCE], self._gaps[GAPS_AT_ONCE:]
         rows = await _queries.unsealed_events.fetch(
             self._connection,
-            gap_first=[gap.first for gap in self._gaps],
-            gap_last=[gap.last for gap in self._gaps],
+            gap_first=[gap.first for gap in looked],
+            gap_last=[gap.last for gap in looked],
             seen=self._seen,
             at_most=AT_MOST,
         )
         if not rows:
+            self._gaps = others + looked
             return 0
+        looked_upto = None
+        late = sum(1 for row in rows if row["id"] <= self._seen)
+        if late == AT_MOST:  # there may be more in the gaps, so what is above them has to wait
+            rows, looked_upto = rows[:late], rows[late - 1]["id"]
         was, ids = self._tree.size, [row["id"] for row in rows]
         tiles: list[tuple[int, int, bytes, bytes]] = []
         for row in rows:
             self._tree.add(row["leaf"])
             self._tile(0, row["leaf"], tiles)
-        self._gaps, self._seen = fill(
-            self._gaps, self._seen, ids, horizon=rows[0]["horizon"], ended_below=rows[0]["ended_below"]
+        left, self._seen = fill(
+            looked,
+            self._seen,
+            ids,
+            horizon=rows[0]["horizon"],
+            ended_below=rows[0]["ended_below"],
+            looked_upto=looked_upto,
         )
+        self._gaps = others + left
         await self._write(was, ids, tiles)
         return len(rows)
 
@@ -96,9 +111,11 @@ class Sealer:
 
     async def sign(self, now: datetime) -> None:
         """Sign the head when it is time to, and publish it outside the database. Writes: `work.signed_head`, a file."""
-        age = now - self._signed_at
+        age = abs(now - self._signed_at)  # a clock that is set back must not stop the signing
         if age < SIGN_CHANGED or (age < SIGN_AT_LEAST and self._tree.size == self._signed_n):
             return
+        if len(self._gaps) > MANY_GAPS:
+            _log.warning("many_gaps_wait_for_a_long_transaction", count=len(self._gaps))
         n, root = self._tree.size, self._tree.root()
         signature = self._signer.sign(HEAD, head_bytes(n, root, now))
         self._signed_at, self._signed_n = now, n
@@ -173,6 +190,9 @@ async def run_sealer(
         except AWAY as error:
             _log.warning("sealer_lost_its_session", error=type(error).__name__)
             await asyncio.sleep(ELECTION_S)
+        except LogDamaged as error:  # the lock is given up and everything else goes on; a person has to look
+            _log.critical("log_damaged", error=str(error))
+            await asyncio.sleep(DAMAGED_S)
 
 
 async def _seal_in_one_session(

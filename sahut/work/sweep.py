@@ -35,7 +35,7 @@ async def sweep(connection: Connection) -> list[int]:
     seen, swept = bounds["seen"], bounds["swept"]
     found = await lost_events(connection, above=max(0, seen - RECENT), upto=seen)
     if swept + RECENT < seen:
-        found += await lost_events(connection, above=swept, upto=swept + STRIDE)
+        found += await lost_events(connection, above=swept, upto=min(swept + STRIDE, seen - RECENT))
         swept += STRIDE
     else:
         swept = 0
@@ -58,8 +58,9 @@ async def run_sweep(dsn: str, on_found: Callable[[list[int]], None], *, name: st
         try:
             # Unlike all others this query reads a whole stretch, so the planner may choose.
             connection = await open_connection(
-                dsn, name=name, enable_hashjoin="on", enable_mergejoin="on", plan_cache_mode="force_custom_plan"
-            )
+                dsn, name=name, enable_hashjoin="on", enable_mergejoin="on", plan_cache_mode="force_custom_plan",
+                idle_in_transaction_session_timeout="1000",  # it holds the row that the sealer writes
+            )  # fmt: skip
         except AWAY:
             continue
         try:

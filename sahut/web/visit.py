@@ -108,11 +108,10 @@ async def find_actor(
 def check_origin(house: House, headers: Headers) -> None:
     """Only pages of ours may act with a cookie. Refuses: `foreign_origin`."""
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
-    if site is not None and site != "same-origin":
-        raise ForeignOrigin
-    if origin is not None and origin != house.public_url and origin != _own_origin(house, headers):
-        raise ForeignOrigin
-    if site is None and origin is None:
+    if site is not None:  # no script can set it, and every browser of today sends it
+        if site != "same-origin":
+            raise ForeignOrigin
+    elif origin not in {house.public_url, _own_origin(house, headers)}:
         raise ForeignOrigin
 
 

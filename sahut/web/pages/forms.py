@@ -2,6 +2,7 @@
 
 import re
 import secrets
+from collections import defaultdict
 
 from starlette.responses import Response
 
@@ -16,12 +17,17 @@ _RUPIAH = re.compile(r"(?:rp\.?|idr)?\s*(\d{1,3}(?:([.,\s])\d{3})(?:\2\d{3})*|\d
 
 
 def errors_beside(refusal: Refusal | None, visit: Visit, *, otherwise: str) -> dict[str, str]:
-    """Field of the form → what is wrong with it. A refusal that belongs to no field stands at `otherwise`."""
+    """Field of the form → what is wrong with it, empty for all others.
+
+    A refusal that belongs to no field stands at `otherwise`.
+    """
+    beside: dict[str, str] = defaultdict(str)
     if refusal is None:
-        return {}
+        return beside
     # A text that cannot be taken names its own field; all others belong to the field in the table.
     named = refusal.fields().get("field") if refusal.code == "bad_text" else row_of(refusal).field
-    return {str(named or otherwise): detail_of(refusal, visit.words)}
+    beside[str(named or otherwise)] = detail_of(refusal, visit.words)
+    return beside
 
 
 def new_id() -> str:

@@ -1,7 +1,8 @@
 """L1: the house is killed at random moments while customers pay and write and everybody watches.
 
-Web, worker, sealer, database, and everything at once with `up` itself; two web processes post at the same time, and
-somebody keeps long transactions open beside it. What was acknowledged must be there, once, and shown once.
+Web, worker, sealer, database, and everything at once with `up` itself; a web process that hangs with its locks; two web
+processes post at the same time, and somebody keeps long transactions open beside it. What was acknowledged must be
+there, once, and shown once.
 """
 
 import asyncio
@@ -29,7 +30,7 @@ from sahut_lab.trial.verdict import Verdict
 KILLS = 10
 WEB, WORK = 2, 2
 BACK_WITHIN_S = 10.0
-DRAIN_WITHIN_S = 45.0  # a job whose worker was killed waits for the end of its lease, 30 s
+DRAIN_WITHIN_S = 30.0  # a job whose worker was killed waits for the end of its lease
 SHOWN_WITHIN_S = 5.0
 CALM_S, LONG_S = 2.0, 4.5
 
@@ -127,17 +128,19 @@ async def _strike_all(house: RunningHouse, plan: list[str], chance: random.Rando
 def _judge_strikes(strikes: list[Strike], verdict: Verdict) -> None:
     slowest: dict[str, dict[str, float]] = {}
     for one in strikes:
-        worst = slowest.setdefault(one.victim, {"ready_s": 0.0, "whole_s": 0.0, "seals_s": 0.0})
+        worst = slowest.setdefault(one.victim, {"ready_s": 0.0, "whole_s": 0.0, "goes_on_s": 0.0})
         for name in worst:
             worst[name] = max(worst[name], round(getattr(one, name), 2))
     verdict.count(kills=len(strikes), processes_killed=sum(one.killed for one in strikes), slowest=slowest)
     for one in strikes:
-        late = max(one.ready_s, one.whole_s, one.seals_s)
-        verdict.must(late <= BACK_WITHIN_S, f"after the kill of {one.victim} it took {late:.1f} s until all was back")
+        late = max(one.ready_s, one.whole_s, one.goes_on_s)
+        verdict.must(
+            late <= BACK_WITHIN_S, f"after the strike at {one.victim} it took {late:.1f} s until all was as before"
+        )
 
 
 async def _come_to_rest(house: RunningHouse, world: World, verdict: Verdict) -> None:
-    """Wait until every job is done, everything is sealed and every screen has been told, at most 45 s.
+    """Wait until every job is done, everything is sealed and every screen has been told, at most 30 s.
 
     What no screen was told within five seconds after the last job and seal will not come any more.
     """

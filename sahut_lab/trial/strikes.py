@@ -1,7 +1,9 @@
-"""Strikes: who is killed, and how long it takes until the house is whole again and seals again."""
+"""Strikes: who is killed or made to hang, and how long it takes until the house is whole and everything goes on."""
 
 import asyncio
+import os
 import random
+import signal
 import time
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,39 +12,74 @@ import asyncpg
 
 from sahut_lab.house import RunningHouse, kill
 
-VICTIMS = ("web", "work", "sealer", "postgres", "everything")
+VICTIMS = ("web", "work", "sealer", "postgres", "everything", "hung_web")
 BOTH_WEBS = 0.3
+HANG_S = 8.0  # longer than a session may hold locks without a word
+FEW_EVENTS, FEW_TRANSFERS = 20, 5  # more than may have been on their way at the strike
 HOLDER = """
     select a.application_name from pg_locks l join pg_stat_activity a using (pid)
      where l.locktype = 'advisory' and l.granted and a.application_name like 'work-% sealer'"""
+IN_TRANSACTION = """
+    select exists (select from pg_stat_activity
+                    where application_name = $1 and state = 'idle in transaction')"""
+TRIES = 100
 _AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
 @dataclass(frozen=True, slots=True)
 class Strike:
-    """One kill: seconds until /readyz says 200, until every process is back, until the log moves on."""
+    """One strike: seconds until /readyz says 200, until every process is back, until transfers and the log go on."""
 
     victim: str
     killed: int
     ready_s: float
     whole_s: float
-    seals_s: float
+    goes_on_s: float
 
 
 async def strike(house: RunningHouse, victim: str, chance: random.Random) -> Strike:
-    """Kill the victim and wait until everything is as before."""
-    head = await sealed_upto(house)
+    """Strike the victim and wait until everything is as before."""
+    if victim == "hung_web":
+        return await _hang(house, chance)
+    done = await done_so_far(house)
     sealer = await holder(house) if victim in {"work", "sealer"} else None
-    began = time.monotonic()
-    killed = _strike(house, victim, sealer, chance)
-    ready_s, whole_s, seals_s = await asyncio.gather(
-        house.await_ready(), house.await_whole(without=killed), _seals_again(house, head)
+    killed = _kill(house, victim, sealer, chance)
+    ready_s, whole_s, goes_on_s = await asyncio.gather(
+        house.await_ready(), house.await_whole(without=killed), _goes_on(house, done)
     )
-    assert time.monotonic() - began >= max(ready_s, whole_s, seals_s)
-    return Strike(victim, len(killed), ready_s, whole_s, seals_s)
+    return Strike(victim, len(killed), ready_s, whole_s, goes_on_s)
 
 
-def _strike(house: RunningHouse, victim: str, sealer: int | None, chance: random.Random) -> set[int]:
+async def _hang(house: RunningHouse, chance: random.Random) -> Strike:
+    """Stop a web process in the middle of a transaction and let it wake when the server has given it up."""
+    name, pid = chance.choice(list(house.pids("web").items()))
+    await _stop_in_a_transaction(house, name, pid, chance)
+    began, done = time.monotonic(), await done_so_far(house)
+    try:
+        ready_s, goes_on_s = await asyncio.gather(house.await_ready(), _goes_on(house, done))
+        await asyncio.sleep(max(0.0, HANG_S - (time.monotonic() - began)))
+    finally:
+        os.kill(pid, signal.SIGCONT)
+    return Strike("hung_web", 0, ready_s, 0.0, goes_on_s)
+
+
+async def _stop_in_a_transaction(house: RunningHouse, name: str, pid: int, chance: random.Random) -> None:
+    """Stopped between two statements it holds the ledger's turn or balances; otherwise it is let go and tried again."""
+    connection = await asyncpg.connect(house.superuser_dsn)
+    try:
+        for _ in range(TRIES):
+            os.kill(pid, signal.SIGSTOP)
+            await asyncio.sleep(0.05)  # what the server is still doing for it ends
+            if await connection.fetchval(IN_TRANSACTION, name):
+                return
+            os.kill(pid, signal.SIGCONT)
+            await asyncio.sleep(chance.uniform(0, 0.05))
+        os.kill(pid, signal.SIGSTOP)
+    finally:
+        connection.terminate()
+
+
+def _kill(house: RunningHouse, victim: str, sealer: int | None, chance: random.Random) -> set[int]:
     if victim == "everything":
         killed = house.kill_everything()
         house.start()
@@ -77,26 +114,27 @@ async def holder(house: RunningHouse) -> int:
             await asyncio.sleep(0.05)
 
 
-async def sealed_upto(house: RunningHouse) -> int:
-    """n of the head, or 0 when the database is away."""
+async def done_so_far(house: RunningHouse) -> tuple[int, int]:
+    """Events sealed and transfers posted; zeros when the database is away."""
     with suppress(*_AWAY):
         connection = await asyncpg.connect(house.app_dsn, timeout=2)
         try:
-            n: int = await connection.fetchval("select n from work.head", timeout=2)
-            return n
+            row = await connection.fetchrow(
+                "select n, (select count(*) from ledger.transfer) as transfers from work.head", timeout=2
+            )
+            assert row is not None
+            return row["n"], row["transfers"]
         finally:
             connection.terminate()
-    return 0
+    return 0, 0
 
 
-async def _seals_again(house: RunningHouse, before: int, within_s: float = 30.0) -> float:
-    """Seconds until the log has moved by more than what may have been on its way."""
+async def _goes_on(house: RunningHouse, before: tuple[int, int], within_s: float = 30.0) -> float:
+    """Seconds until there are more events and transfers than what may have been on its way."""
     began = time.monotonic()
-    after_strike = 0
     while time.monotonic() - began < within_s:
-        n = await sealed_upto(house)
-        after_strike = after_strike or max(n, before)
-        if n > after_strike + 20:
+        events, transfers = await done_so_far(house)
+        if events > before[0] + FEW_EVENTS and transfers > before[1] + FEW_TRANSFERS:
             return time.monotonic() - began
         await asyncio.sleep(0.03)
     return within_s

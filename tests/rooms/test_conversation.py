@@ -313,9 +313,10 @@ async def test_after_a_solved_case_the_next_message_opens_a_new_one(desk: Desk) 
 
 
 async def test_a_promise_that_was_not_kept_is_recorded_as_broken_and_a_sooner_one_is_made(desk: Desk) -> None:
+    """Sooner than the broken one; and longer after each further one, so that an empty desk does not fill the log."""
     (number,) = await desk.write(desk.world.sari, "satu")
     await desk.find_cases()
-    table = [(14, 0, [(ANSWER, 1)]), (2, 1, [(ANSWER, 5)]), (0, 0, [(ANSWER, 5)]), (6, 1, [(ANSWER, 5)])]
+    table = [(14, 0, [(ANSWER, 1)]), (2, 1, [(ANSWER, 5)]), (0, 0, [(ANSWER, 5)]), (6, 1, [(ANSWER, 10)])]
 
     for minutes, broken, running in table:
         desk.world.clock.advance(timedelta(minutes=minutes))
@@ -336,6 +337,29 @@ async def test_a_follow_up_that_was_forgotten_becomes_an_answer_that_is_due(desk
     await desk.renew()
 
     assert await desk.promises() == [(ANSWER, 15)]
+
+
+async def test_a_case_that_somebody_is_answering_is_not_said_to_be_broken(desk: Desk) -> None:
+    """The reply was there first: the watch leaves the case for its next look, and then there is nothing to break."""
+    (number,) = await desk.write(desk.world.sari, "satu")
+    await desk.find_cases()
+    desk.world.clock.advance(timedelta(minutes=16))
+
+    async with transaction(desk.world.pool) as answering:
+        await reply(
+            answering,
+            desk.world.bima,
+            number=number,
+            client_message_id="reply-1",
+            text="kami periksa",
+            seen_seq=1,
+            now=desk.world.clock.now(),
+        )
+        assert await asyncio.wait_for(desk.renew(), 5) == 0
+
+    assert await desk.renew() == 0
+    assert await desk.told("promise_broken") == []
+    assert len(await desk.told("promise_kept")) == 1
 
 
 async def test_a_solved_case_gets_no_new_promise(desk: Desk) -> None:

@@ -7,7 +7,15 @@ import asyncpg
 import pytest
 
 from sahut.db import Connection, Pool, transaction
-from sahut.work import break_overdue, deadlines_of, keep_deadline, open_deadline, running_deadlines
+from sahut.work import (
+    break_overdue,
+    deadlines_of,
+    keep_deadline,
+    open_deadline,
+    overdue_subjects,
+    running_deadlines,
+)
+from tests.rooms.conftest import Connect
 from tests.rooms.world import until_somebody_waits
 
 NOON = datetime(2031, 1, 1, 12, tzinfo=UTC)
@@ -60,32 +68,33 @@ async def test_a_kept_clock_runs_no_more_and_the_next_may_start(pool: Pool) -> N
     ]
 
 
-async def test_overdue_clocks_break_oldest_first_and_once(pool: Pool) -> None:
+async def test_overdue_clocks_are_found_longest_overdue_first_and_break_once(pool: Pool) -> None:
     async with pool.acquire() as connection:
         for subject, minutes in [(1, 15), (2, 5), (3, 10), (4, 30)]:
             await start(connection, subject=subject, within=minutes * MINUTE)
+        late = NOON + 20 * MINUTE
 
-        before = await break_overdue(connection, now=NOON + 5 * MINUTE)
-        first = await break_overdue(connection, now=NOON + 20 * MINUTE, at_most=2)
-        second = await break_overdue(connection, now=NOON + 20 * MINUTE)
-        third = await break_overdue(connection, now=NOON + 20 * MINUTE)
-        kept = await keep_deadline(connection, kind="answer", subject=2, now=NOON + 21 * MINUTE)
+        assert await overdue_subjects(connection, now=NOON + 5 * MINUTE) == []  # due now is not overdue
+        assert sorted(await overdue_subjects(connection, now=late, at_most=2)) == [2, 3]
+        first = await break_overdue(connection, subjects=[2, 3, 4], now=late)
+        again = await break_overdue(connection, subjects=[2, 3, 4], now=late)
+        kept = await keep_deadline(connection, kind="answer", subject=2, now=late)
 
-    assert before == []  # due now is not overdue
-    assert [sorted(clock.subject for clock in broken) for broken in (first, second, third)] == [[2, 3], [1], []]
-    assert not kept
+        assert sorted(clock.subject for clock in first) == [2, 3]
+        assert all((clock.kept_at, clock.broken_at) == (None, late) for clock in first)
+        assert (again, kept) == ([], False)
+        assert await overdue_subjects(connection, now=late) == [1]
 
 
-async def test_two_processes_that_look_for_overdue_clocks_share_them(pool: Pool) -> None:
+async def test_of_two_that_break_the_same_clock_one_does(pool: Pool) -> None:
     async with pool.acquire() as connection:
-        for subject in range(1, 7):
-            await start(connection, subject=subject)
-    async with transaction(pool) as one, transaction(pool) as other:
-        first = await break_overdue(one, now=NOON + 20 * MINUTE, at_most=4)
-        second = await asyncio.wait_for(break_overdue(other, now=NOON + 20 * MINUTE), 5)  # waits for nobody
+        await start(connection)
 
-    assert sorted(clock.subject for clock in first + second) == [1, 2, 3, 4, 5, 6]
-    assert len(second) == 2
+    async def break_it() -> int:
+        async with transaction(pool) as connection:
+            return len(await break_overdue(connection, subjects=[1], now=NOON + 20 * MINUTE))
+
+    assert sorted(await asyncio.gather(*(break_it() for _ in range(5)))) == [0, 0, 0, 0, 1]
 
 
 async def test_who_keeps_a_clock_that_is_just_being_broken_finds_it_broken(pool: Pool) -> None:
@@ -97,7 +106,7 @@ async def test_who_keeps_a_clock_that_is_just_being_broken_finds_it_broken(pool:
             return await keep_deadline(connection, kind="answer", subject=1, now=NOON + 20 * MINUTE)
 
     async with transaction(pool) as breaking:
-        broken = await break_overdue(breaking, now=NOON + 20 * MINUTE)
+        broken = await break_overdue(breaking, subjects=[1], now=NOON + 20 * MINUTE)
         keeping = asyncio.create_task(keep())
         await until_somebody_waits(pool)
 
@@ -105,19 +114,14 @@ async def test_who_keeps_a_clock_that_is_just_being_broken_finds_it_broken(pool:
     assert not await keeping
 
 
-@pytest.mark.parametrize(
-    "change",
-    ["kept_at = now(), broken_at = now()", "due_at = opened_at - interval '1 s'"],
-)
-async def test_the_table_keeps_no_clock_that_contradicts_itself(pool: Pool, change: str, owner_dsn: str) -> None:
+async def test_the_table_keeps_no_clock_that_contradicts_itself(pool: Pool, connect: Connect, owner_dsn: str) -> None:
     async with pool.acquire() as connection:
         await start(connection)
-    owner = await asyncpg.connect(owner_dsn)
+    owner = await connect(owner_dsn)
 
-    with pytest.raises(asyncpg.CheckViolationError):
-        await owner.execute(f"update work.deadline set {change}")
-
-    await owner.close()
+    for change in ("kept_at = now(), broken_at = now()", "due_at = opened_at - interval '1 s'"):
+        with pytest.raises(asyncpg.CheckViolationError):
+            await owner.execute(f"update work.deadline set {change}")
 
 
 async def test_the_application_cannot_move_a_promise(pool: Pool) -> None:

@@ -139,7 +139,7 @@ class LosesTheAnswer:
     def __init__(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:
         self._connection, self.broken = connection, False
 
-    async def acquire(self) -> "LosesTheAnswer":
+    async def acquire(self, **_: float) -> "LosesTheAnswer":
         return self
 
     async def release(self, _: Any) -> None:
@@ -244,36 +244,34 @@ async def test_the_application_cannot_change_or_remove_what_was_written(world: W
     assert wrong == []
 
 
-@pytest.mark.parametrize("change", ["update ledger.transfer set amount_minor = 1", "delete from ledger.transfer_2026"])
 async def test_even_the_owner_is_stopped_before_he_has_said_that_he_means_it(
-    world: World, connect: Connect, owner_dsn: str, change: str
+    world: World, connect: Connect, owner_dsn: str
 ) -> None:
     owner = await connect(owner_dsn)
 
-    answer = await outcome(owner.execute(change))
+    for change in ("update ledger.transfer set amount_minor = 1", "delete from ledger.transfer_2026"):
+        answer = await outcome(owner.execute(change))
 
-    assert isinstance(answer, asyncpg.InsufficientPrivilegeError)
-    assert "append-only" in str(answer)
+        assert isinstance(answer, asyncpg.InsufficientPrivilegeError)
+        assert "append-only" in str(answer)
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
+async def test_the_tables_check_once_more_what_the_rules_decide(world: World) -> None:
+    account = world.accounts[world.sari.person_id]
+    changes = (
         "posted = -1",
-        "held = 2000000",
-        "held = -1",
         "posted = ceiling + 1",
+        "held = posted + 1",
+        "held = -1",
         "day_out = -1",
         "month_in = -1",
         "state = 5",
-    ],
-)
-async def test_the_tables_check_once_more_what_the_rules_decide(world: World, change: str) -> None:
-    account = world.accounts[world.sari.person_id]
+    )
 
-    answer = await outcome(world.pool.execute(f"update ledger.balance set {change} where account_id = $1", account))
+    for change in changes:
+        answer = await outcome(world.pool.execute(f"update ledger.balance set {change} where account_id = $1", account))
 
-    assert isinstance(answer, asyncpg.CheckViolationError)
+        assert isinstance(answer, asyncpg.CheckViolationError), change
 
 
 @pytest.mark.books_may_be_wrong("somebody changes a balance beside the ledger")

@@ -76,9 +76,9 @@ async def test_signing_out_ends_the_session_at_once_and_only_this_one(world: Wor
     assert await who_is(world, second) == world.sari
 
 
-@pytest.mark.parametrize("token", ["", "x", "x" * 43, "x" * 10_000, "é" * 43, "\0" * 43])
-async def test_garbage_is_nobodys_token(world: World, token: str) -> None:
-    assert await who_is(world, token) is None
+async def test_garbage_is_nobodys_token(world: World) -> None:
+    for token in ("", "x", "x" * 43, "x" * 10_000, "é" * 43, "\0" * 43):
+        assert await who_is(world, token) is None
 
 
 async def test_a_wrong_pin_and_an_unknown_phone_get_the_same_answer(world: World, sign_in: SignIn) -> None:
@@ -90,13 +90,11 @@ async def test_a_wrong_pin_and_an_unknown_phone_get_the_same_answer(world: World
     assert await world.pool.fetchval("select count(*) from people.session") == 0
 
 
-@pytest.mark.parametrize("pin", ["", "\0", "\ud800", "9" * 10_000, "２４６８１３"])
-async def test_odd_pins_are_wrong_and_nothing_worse(world: World, sign_in: SignIn, pin: str) -> None:
-    assert isinstance(await outcome(sign_in.sign_in(world.sari.phone, pin)), WrongPhoneOrPin)
-
-
-async def test_what_is_no_phone_is_told(world: World, sign_in: SignIn) -> None:
-    assert isinstance(await outcome(sign_in.sign_in("halo", PIN)), UnknownPhone)
+async def test_odd_pins_are_wrong_and_odd_phones_no_phones_and_nothing_worse(world: World, sign_in: SignIn) -> None:
+    for pin in ("", "\0", "\ud800", "9" * 10_000):
+        assert isinstance(await outcome(sign_in.sign_in(world.sari.phone, pin)), WrongPhoneOrPin)
+    for phone in ("halo", "", "\0", "\ud800"):
+        assert isinstance(await outcome(sign_in.sign_in(phone, PIN)), UnknownPhone)
 
 
 async def test_waits_grow_after_wrong_tries_are_told_and_end(world: World, sign_in: SignIn) -> None:

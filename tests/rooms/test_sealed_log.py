@@ -397,15 +397,13 @@ async def test_the_sweep_finds_nothing_where_nothing_is_lost(
     assert await pool.fetchval("select count(*) from work.event where topic = 'alarm'") == 0
 
 
-@pytest.mark.parametrize(
-    "change", ["update work.event set body = '{}'", "delete from work.seal", "truncate work.event"]
-)
-async def test_the_log_is_append_only(pool: Pool, sealer: Sealer, change: str) -> None:
+async def test_the_log_is_append_only(pool: Pool, sealer: Sealer) -> None:
     await write(pool, "one")
     await sealer.tick()
 
-    with pytest.raises(asyncpg.InsufficientPrivilegeError):
-        await pool.execute(change)
+    for change in ("update work.event set body = '{}'", "delete from work.seal", "truncate work.event"):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await pool.execute(change)
 
 
 async def test_a_sealer_that_hangs_loses_its_session(app_dsn: str) -> None:

@@ -139,7 +139,7 @@ class CountingPool:
         self.statements: list[str] = []
         connection.add_query_logger(lambda query: self.statements.append(" ".join(query.query.split())))
 
-    async def acquire(self) -> "asyncpg.Connection[asyncpg.Record]":
+    async def acquire(self, **_: float) -> "asyncpg.Connection[asyncpg.Record]":
         return self._connection
 
     async def release(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:

@@ -19,6 +19,7 @@ class Database:
 
     careless: bool = False
     at_most: int = 1000
+    gaps_at_once: int = 1000
     next_xid: int = 100
     next_number: int = 1
     last_completed: int = 99
@@ -27,7 +28,7 @@ class Database:
     gaps: list[Gap] = field(default_factory=list)
     seen: int = 0
     numbered: list[int] = field(default_factory=list)
-    snapshot: tuple[list[int], int, int] | None = None
+    snapshot: tuple[list[int], list[int], int, int] | None = None
 
     def begin(self) -> None:
         self.open[self.next_xid] = []
@@ -50,25 +51,35 @@ class Database:
     def take_snapshot(self) -> None:
         """The statement begins: what it will see is decided now, its own transaction id only later."""
         if self.snapshot is None:
-            late = [n for gap in self.gaps for n in range(gap.first, gap.last + 1) if n in self.committed]
-            new = sorted(n for n in self.committed if n > self.seen)[: self.at_most]
-            self.snapshot = sorted(late) + new, min(self.open, default=self.next_xid), self.last_completed + 1
+            looked = self.gaps[: self.gaps_at_once]
+            late = sorted(n for gap in looked for n in range(gap.first, gap.last + 1) if n in self.committed)
+            new = sorted(n for n in self.committed if n > self.seen)
+            ended_below = min(self.open, default=self.next_xid)
+            self.snapshot = late[: self.at_most], new[: self.at_most], ended_below, self.last_completed + 1
 
     def finish_look(self) -> None:
+        """What the sealer does with the answer; see `Sealer.tick`."""
         if self.snapshot is None:
             return
-        arrived, ended_below, careless_horizon = self.snapshot
+        late, new, ended_below, careless_horizon = self.snapshot
         horizon, self.next_xid, self.snapshot = self.next_xid, self.next_xid + 1, None
         self.last_completed = max(self.last_completed, horizon)
-        if arrived:
-            self.gaps, self.seen = fill(
-                self.gaps,
-                self.seen,
-                arrived,
-                horizon=careless_horizon if self.careless else horizon,
-                ended_below=ended_below,
-            )
-            self.numbered += arrived
+        looked, others = self.gaps[: self.gaps_at_once], self.gaps[self.gaps_at_once :]
+        if not late + new:
+            self.gaps = others + looked
+            return
+        broken_off = len(late) == self.at_most
+        arrived = late if broken_off else late + new
+        left, self.seen = fill(
+            looked,
+            self.seen,
+            arrived,
+            horizon=careless_horizon if self.careless else horizon,
+            ended_below=ended_below,
+            looked_upto=late[-1] if broken_off else None,
+        )
+        self.gaps = others + left
+        self.numbered += arrived
 
     def do(self, step: tuple[str, int]) -> None:
         what, which = step
@@ -88,7 +99,7 @@ class Database:
         """All transactions end, and the sealer looks until there is nothing new."""
         while self.open:
             self.end(0, commits=True)
-        for _ in range(self.next_number // self.at_most + 2):
+        for _ in range(4 * self.next_number + 4):
             self.do(("look", 0))
 
 
@@ -102,9 +113,11 @@ STEPS = st.lists(
 
 
 @settings(max_examples=400)
-@given(STEPS, st.sampled_from([1, 2, 1000]))
-def test_every_committed_number_is_numbered_exactly_once(steps: list[tuple[str, int]], at_most: int) -> None:
-    database = Database(at_most=at_most)
+@given(STEPS, st.sampled_from([1, 2, 1000]), st.sampled_from([1, 2, 1000]))
+def test_every_committed_number_is_numbered_exactly_once(
+    steps: list[tuple[str, int]], at_most: int, gaps_at_once: int
+) -> None:
+    database = Database(at_most=at_most, gaps_at_once=gaps_at_once)
 
     for step in steps:
         database.do(step)
@@ -121,7 +134,9 @@ def test_gaps_lie_apart_below_what_was_seen_and_hold_nothing_numbered(steps: lis
     for step in steps:
         database.do(step)
 
-    borders = [border for gap in database.gaps for border in (gap.first, gap.last + 1)]
+    borders = [
+        border for gap in sorted(database.gaps, key=lambda gap: gap.first) for border in (gap.first, gap.last + 1)
+    ]
     assert borders == sorted(borders)
     assert all(gap.last < database.seen for gap in database.gaps)
     assert not any(gap.first <= number <= gap.last for gap in database.gaps for number in database.numbered)
@@ -159,3 +174,9 @@ def test_a_gap_is_cut_where_something_has_arrived() -> None:
     gaps, seen = fill([Gap(1, 9, 50)], 10, [1, 4, 5, 9], horizon=60, ended_below=40)
 
     assert (gaps, seen) == ([Gap(2, 3, 50), Gap(6, 8, 50)], 10)
+
+
+def test_a_look_that_was_broken_off_declares_nothing_dead_beyond_where_it_looked() -> None:
+    gaps, seen = fill([Gap(1, 5, 10), Gap(7, 9, 10)], 10, [1, 2], horizon=20, ended_below=15, looked_upto=2)
+
+    assert (gaps, seen) == ([Gap(3, 5, 10), Gap(7, 9, 10)], 10)

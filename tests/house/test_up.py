@@ -124,6 +124,15 @@ def house() -> Iterator[Running]:
     shutil.rmtree(running.home, ignore_errors=True)
 
 
+def test_nobody_ends_by_himself(house: Running) -> None:
+    before = {name: house.pid(name) for name in ROLES}
+
+    time.sleep(1.5)
+
+    assert {name: house.pid(name) for name in ROLES} == before
+    assert all(_is_alive(pid) for pid in before.values())
+
+
 @pytest.mark.parametrize("victims", [("web-0",), ("work-0",), ("work-0", "work-1"), ("postgres",), ROLES])
 def test_whoever_is_killed_is_there_again(house: Running, victims: tuple[str, ...]) -> None:
     killed = house.kill(*victims)

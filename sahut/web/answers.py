@@ -48,7 +48,7 @@ def refusal_headers(refusal: Refusal) -> dict[str, str]:
         headers["retry-after"] = str(fields.get("retry_after_s", 2))
     if row.status == 401:
         headers["www-authenticate"] = 'Bearer realm="sahut"'
-    if row.status == 413:
+    if row.status in {408, 413}:
         headers["connection"] = "close"  # the rest of the body is not read
     allowed = fields.get("allowed")
     if isinstance(allowed, tuple):

@@ -4,17 +4,20 @@ JSON is read by the standard library because it lets us see a key that stands tw
 msgspec. Forms of our own pages become the same sort of value, so a view sees one kind of request.
 """
 
+import asyncio
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, NoReturn, TypeVar
 from urllib.parse import parse_qsl
 
 import msgspec
-from starlette.types import Receive
+from starlette.types import Message, Receive
 
 from sahut.web.rules import (
     BadCharacters,
     BodyTooLarge,
+    BodyTooSlow,
     DuplicateField,
     MissingField,
     NotJson,
@@ -25,6 +28,9 @@ from sahut.web.rules import (
 
 AT_MOST_BYTES = 64 * 1024
 AT_MOST_FIELDS = 64
+BODY_WITHIN_S = 15
+READ_ON_AT_MOST_BYTES = 1024 * 1024
+READ_ON_S = 3.0
 
 Shape = TypeVar("Shape", bound=msgspec.Struct)
 
@@ -37,9 +43,19 @@ async def read_body(receive: Receive, declared: str | None, *, at_most: int = AT
     """The whole body.
 
     `declared`: the `Content-Length` that was sent, which saves reading what is too large anyway; the bound holds while
-    reading, whatever was declared. Refuses: `body_too_large`.
+    reading, whatever was declared. Refuses: `body_too_large`, `body_too_slow`.
     """
+    try:
+        async with asyncio.timeout(BODY_WITHIN_S):
+            return await _read_bounded(receive, declared, at_most)
+    except TimeoutError:
+        raise BodyTooSlow(BODY_WITHIN_S) from None
+
+
+async def _read_bounded(receive: Receive, declared: str | None, at_most: int) -> bytes:
     if declared is not None and declared.isascii() and declared.isdigit() and int(declared[:12]) > at_most:
+        if int(declared[:12]) <= READ_ON_AT_MOST_BYTES:
+            await _read_on(receive, {"more_body": True})
         raise BodyTooLarge(at_most)
     parts: list[bytes] = []
     size = 0
@@ -50,10 +66,21 @@ async def read_body(receive: Receive, declared: str | None, *, at_most: int = AT
         part = message.get("body", b"")
         size += len(part)
         if size > at_most:
+            await _read_on(receive, message)
             raise BodyTooLarge(at_most)
         parts.append(part)
         if not message.get("more_body", False):
             return b"".join(parts)
+
+
+async def _read_on(receive: Receive, message: Message) -> None:
+    """Let a client finish that is a little over the bound: one who is still sending would not hear our answer."""
+    size = 0
+    with suppress(TimeoutError):
+        async with asyncio.timeout(READ_ON_S):
+            while message.get("more_body", False) and size <= READ_ON_AT_MOST_BYTES:
+                message = await receive()
+                size += len(message.get("body", b""))
 
 
 def read_json(body: bytes, content_type: str, shape: type[Shape]) -> Shape:

@@ -35,6 +35,7 @@ TABLE: Mapping[str, Row] = {
     "wrong_field": Row(422),
     "bad_characters": Row(422),
     "body_too_large": Row(413),
+    "body_too_slow": Row(408),
     "wrong_content_type": Row(415),
     "not_here": Row(404),
     "wrong_method": Row(405),

@@ -79,6 +79,7 @@ PAGES: tuple[Row, ...] = (
     Row("GET", "/desk/partials/queue", desk_page.queue_part, AGENT),
     Row("GET", "/desk/partials/feed", desk_page.feed_part, AGENT),
     Row("GET", "/desk/partials/cases/{number}", desk_page.thread_part, AGENT),
+    Row("GET", "/desk/partials/cases/{number}/facts", desk_page.facts_part, AGENT),
     Row("GET", "/static/{version}/{name}", static_file, ANYONE),
 )
 

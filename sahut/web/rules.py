@@ -75,6 +75,17 @@ class BodyTooLarge(Refusal):
         super().__init__(at_most_bytes)
 
 
+class BodyTooSlow(Refusal):
+    """The body did not arrive in time."""
+
+    code = "body_too_slow"
+    shown = ("within_s",)
+
+    def __init__(self, within_s: int) -> None:
+        self.within_s = within_s
+        super().__init__(within_s)
+
+
 class WrongContentType(Refusal):
     """The body is not of the content type that this address reads."""
 

@@ -94,6 +94,14 @@ async def thread_part(visit: Visit) -> Response:
     return page("desk/_thread.html", visit.words, visit.house, opened=opened)
 
 
+async def facts_part(visit: Visit) -> Response:
+    """The facts beside an open case; part of the look that opened it."""
+    async with visit.house.reading() as connection:
+        case = await case_for(visit, connection, visit.path["number"])
+        opened = await _open(connection, case, case.last_seq)
+    return page("desk/_facts.html", visit.words, visit.house, opened=opened)
+
+
 async def _desk(
     visit: Visit, number: str | None = None, *, draft: shapes.ReplyForm | None = None, refusal: Refusal | None = None
 ) -> Response:

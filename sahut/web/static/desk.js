@@ -5,6 +5,7 @@ import { $, conversation, forgetOnSignOut, page, refresh, sendJson, soon, toast,
 const kept = `sahut-desk-${page.person}`
 const queue = soon(() => refresh($("#queue")), 120)
 const feed = soon(() => refresh($("#feed")), 120)
+const facts = soon(() => refresh($("#facts")), 120)
 const moved = $("#moved")
 const talk = conversation({
   kept: `${kept}-${page.case}`,
@@ -22,9 +23,11 @@ watch({
   onEvent(event) {
     if (event.topic === "wallet") return feed()
     queue()
-    if (event.body.case === page.case) talk.refresh()
+    if (event.body.case !== page.case) return
+    talk.refresh()
+    facts()
   },
-  onReset() { queue(); feed(); talk.reload() },
+  onReset() { queue(); feed(); facts(); talk.reload() },
 })
 forgetOnSignOut(kept)
 $("#composer")?.addEventListener("submit", () => { moved.hidden = true })

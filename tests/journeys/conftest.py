@@ -47,7 +47,9 @@ class Service:
 
 
 @contextlib.asynccontextmanager
-async def open_service(dsn: str, *, port: int = 0, hub_options: dict[str, object] | None = None) -> AsyncIterator[Service]:
+async def open_service(
+    dsn: str, *, port: int = 0, hub_options: dict[str, object] | None = None
+) -> AsyncIterator[Service]:
     """All roles of a house in this loop, over a database with the demo world."""
     from sahut.db import open_pool
 

@@ -164,7 +164,10 @@ async def test_streams_are_counted_and_refused_honestly(app_dsn: str) -> None:
     from sahut_lab.demo import seed
 
     await seed(app_dsn)
-    async with open_service(app_dsn, hub_options={"streams_at_most": 2}) as service, await service.signed_in(SARI) as sari:
+    async with (
+        open_service(app_dsn, hub_options={"streams_at_most": 2}) as service,
+        await service.signed_in(SARI) as sari,
+    ):
         async with watching(sari) as first, watching(sari) as second:
             await first.until_said()
             await second.until_said()

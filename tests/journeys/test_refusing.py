@@ -88,7 +88,23 @@ async def test_wrong_types_methods_and_addresses(service: Service) -> None:
 
 
 async def test_nothing_that_is_sent_makes_a_fault_of_ours(service: Service) -> None:
-    values: list[Any] = ["", "\0", "\ud800", "x" * 5000, -1, 0, 2**63, 2**64, 1e308, True, None, [], {}, [[]], {"a": {}}]
+    values: list[Any] = [
+        "",
+        "\0",
+        "\ud800",
+        "x" * 5000,
+        -1,
+        0,
+        2**63,
+        2**64,
+        1e308,
+        True,
+        None,
+        [],
+        {},
+        [[]],
+        {"a": {}},
+    ]
     numbers = ["000000000", "123456789", "99999999999999999999", "%00", "%ff%fe", "..%2f", "٠١٢٣٤٥٦٧٨", "-1", "a" * 300]
     seen: set[int] = set()
     async with await service.signed_in(SARI) as sari, await service.signed_in(BIMA) as bima, service.client() as nobody:
@@ -103,7 +119,9 @@ async def test_nothing_that_is_sent_makes_a_fault_of_ours(service: Service) -> N
         for row in API:
             for name, value in itertools.product(row.takes.__struct_fields__ if row.takes else (), values):
                 body = json.dumps({"phone": "+62812345678", "pin": "1", **GOOD, name: value}).encode()
-                answer = await bima.request(row.method, row.path.replace("{number}", numbers[0]), content=body, headers=JSON)
+                answer = await bima.request(
+                    row.method, row.path.replace("{number}", numbers[0]), content=body, headers=JSON
+                )
                 assert answer.status_code < 500, (row, name, value, answer.text)
         for header in ("Bearer", "Basic YTpi", "Bearer " + "x" * 5000, "bearer \xff"):
             answer = await nobody.get("/api/v1/wallet", headers={"authorization": header.encode("latin-1")})

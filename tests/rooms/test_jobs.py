@@ -145,6 +145,42 @@ async def test_a_job_whose_lease_was_lost_leaves_no_effect(pool: Pool, other_poo
     assert await waiting(pool) == []
 
 
+async def test_who_comes_back_while_another_holds_the_newest_claim_may_not_finish(pool: Pool, other_pool: Pool) -> None:
+    """Both are in the middle of the job: the row is still there, but the older claim may not take it away."""
+    await line_up(pool, JobRow("greet", "greet 1", {}))
+    begun = {1: asyncio.Event(), 2: asyncio.Event()}
+    go_on = {1: asyncio.Event(), 2: asyncio.Event()}
+
+    async def slow(connection: Connection, job: Job) -> None:
+        await do(connection, job)
+        begun[job.attempts].set()
+        await go_on[job.attempts].wait()
+
+    first = asyncio.create_task(JobRunner(pool, {"greet": slow}).run_due())
+    await asyncio.wait_for(begun[1].wait(), SOON_S)
+    await make_due(other_pool)
+    second = asyncio.create_task(JobRunner(other_pool, {"greet": slow}).run_due())
+    await asyncio.wait_for(begun[2].wait(), SOON_S)
+
+    go_on[1].set()
+    await asyncio.wait_for(first, SOON_S)
+    assert await effects(pool) == []
+    go_on[2].set()
+    await asyncio.wait_for(second, SOON_S)
+
+    assert await pool.fetchval("select body ->> 'attempt' from work.event") == "2"
+
+
+async def test_a_job_that_is_just_being_claimed_is_passed_over_without_waiting(pool: Pool) -> None:
+    await line_up(pool, JobRow("greet", "greet 1", {}), JobRow("greet", "greet 2", {}))
+
+    async with transaction(pool) as claiming:
+        await claiming.execute("select from work.job where key = 'greet 1' for no key update")
+        assert await asyncio.wait_for(JobRunner(pool, {"greet": do}).run_due(), 5) == 1
+
+    assert await effects(pool) == ["greet 2"]
+
+
 async def test_a_claimed_job_is_nobody_elses_until_its_lease_ends(pool: Pool, other_pool: Pool) -> None:
     await line_up(pool, JobRow("greet", "greet 1", {}))
     begun, go_on = asyncio.Event(), asyncio.Event()

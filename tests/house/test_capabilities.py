@@ -1,4 +1,4 @@
-"""``docs/capabilities.tsv`` says what stands: each ``done`` names a test that exists, and a command that can be typed.
+"""``docs/capabilities.tsv`` says what stands: what is done or begun names tests that exist, and a command that can be typed.
 
 Several tests are separated by spaces; a test is a path, or ``path::function``.
 """
@@ -27,8 +27,8 @@ def test_the_table_has_its_columns_and_no_id_twice() -> None:
     assert {row["state"] for row in ROWS} <= STATES
 
 
-@pytest.mark.parametrize("row", [row for row in ROWS if row["state"] == "done"], ids=lambda row: row["id"])
-def test_what_is_done_names_a_test_that_exists(row: dict[str, str]) -> None:
+@pytest.mark.parametrize("row", [row for row in ROWS if row["state"] != "not yet"], ids=lambda row: row["id"])
+def test_what_is_done_or_begun_names_a_test_that_exists(row: dict[str, str]) -> None:
     named = row["test"].split()
 
     assert named

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from sahut.app.child import Child
 from sahut.app.engines import Engine, owner_dsn
 from sahut.db import migrate
 
@@ -29,11 +30,11 @@ def home() -> Iterator[Path]:
     shutil.rmtree(made, ignore_errors=True)
 
 
-def start(role: str, home: Path, port: int) -> "subprocess.Popen[bytes]":
+def start(role: str, home: Path, port: int) -> Child:
     own = {name: value for name, value in os.environ.items() if not name.startswith("SAHUT_")}
     own |= {"SAHUT_HOME": str(home), "SAHUT_PORT": str(port), "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-P", "-m", "sahut", role]
-    return subprocess.Popen(command, env=own, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd="/")
+    return Child.start(role, command, death_signal=signal.SIGKILL, environment=own, output=subprocess.DEVNULL)
 
 
 async def readiness(port: int) -> int:
@@ -73,10 +74,8 @@ async def test_pages_and_work_wait_for_the_database_and_go_on(home: Path) -> Non
             await engine.stop()
         await engine.start()
         await reach(200, port)
-        assert [role.poll() for role in roles] == [None, None]
+        assert [role.exit_code() for role in roles] == [None, None]
     finally:
-        for role in roles:
-            role.send_signal(signal.SIGTERM)
-        codes = [role.wait(15) for role in roles]
+        codes = [await role.end(signal.SIGTERM, grace_s=15) for role in roles]
         await engine.stop()
     assert codes == [0, 0]

@@ -6,7 +6,6 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -15,10 +14,32 @@ from pathlib import Path
 
 import pytest
 
+from sahut.app.child import Child
+
 ROOT = Path(__file__).resolve().parents[2]
 READY_WITHIN_S = 10.0
 pytestmark = pytest.mark.slow
 ROLES = ("web-0", "work-0", "work-1", "postgres")
+
+
+class Started:
+    """A process of our own that ends with these tests, however they end, and what it told so far."""
+
+    def __init__(self, command: list[str], environment: dict[str, str], told: Path) -> None:
+        self._told = told
+        with told.open("wb") as output:
+            self.child = Child.start(
+                "up", command, death_signal=signal.SIGTERM, environment=environment, output=output.fileno()
+            )
+
+    def wait(self) -> int:
+        _wait_until(lambda: self.child.exit_code() is not None, within_s=30)
+        code = self.child.exit_code()
+        assert code is not None
+        return code
+
+    def told(self) -> str:
+        return self._told.read_text()
 
 
 class Running:
@@ -27,13 +48,13 @@ class Running:
     def __init__(self) -> None:
         self.home = Path(tempfile.mkdtemp(prefix="sahut-up-"))
         self.port = _free_port()
-        self._up: subprocess.Popen[str] | None = None
+        self._up: Started | None = None
 
-    def start(self, *, demo: bool = True, **variables: str) -> "subprocess.Popen[str]":
+    def start(self, *, demo: bool = True, **variables: str) -> "Started":
         own = {name: value for name, value in os.environ.items() if not name.startswith("SAHUT_")}
         own |= {"SAHUT_HOME": str(self.home), "SAHUT_PORT": str(self.port), "PYTHONPATH": str(ROOT), **variables}
         command = [sys.executable, "-P", "-m", "sahut", "up", *(["--demo"] if demo else [])]
-        return subprocess.Popen(command, env=own, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd="/")
+        return Started(command, own, self.home / "told")
 
     def up(self) -> None:
         self._up = self.start()
@@ -81,17 +102,12 @@ class Running:
 
     def end(self, order: signal.Signals = signal.SIGTERM) -> int:
         assert self._up is not None
-        self._up.send_signal(order)
-        code = self._up.wait(30)
-        assert self._up.stdout is not None
-        self._up.stdout.close()
-        return code
+        self._up.child.send(order)
+        return self._up.wait()
 
     def wait_for_up(self) -> None:
         assert self._up is not None
-        self._up.wait(10)
-        assert self._up.stdout is not None
-        self._up.stdout.close()
+        self._up.wait()
 
 
 def _free_port() -> int:
@@ -107,8 +123,8 @@ def _is_alive(pid: int) -> bool:
         return False
 
 
-def _wait_until(reached: Callable[[], bool]) -> None:
-    until = time.monotonic() + READY_WITHIN_S
+def _wait_until(reached: Callable[[], bool], within_s: float = READY_WITHIN_S) -> None:
+    until = time.monotonic() + within_s
     while not reached():
         assert time.monotonic() < until
         time.sleep(0.02)
@@ -117,11 +133,12 @@ def _wait_until(reached: Callable[[], bool]) -> None:
 @pytest.fixture(scope="module")
 def house() -> Iterator[Running]:
     running = Running()
-    running.up()
-    yield running
-    with contextlib.suppress(AssertionError, subprocess.TimeoutExpired):
+    try:
+        running.up()
+        yield running
+    finally:
         running.end()
-    shutil.rmtree(running.home, ignore_errors=True)
+        shutil.rmtree(running.home, ignore_errors=True)
 
 
 def test_nobody_ends_by_himself(house: Running) -> None:
@@ -171,10 +188,9 @@ def test_it_listens_on_both_loopback_addresses_only(house: Running) -> None:
 
 def test_a_second_up_on_the_same_home_refuses_with_a_sentence(house: Running) -> None:
     second = house.start(SAHUT_PORT=str(_free_port()))
-    told, _ = second.communicate(timeout=20)
 
-    assert second.returncode == 1
-    assert told == f"Sahut is running in {house.home} already: end that one first.\n"
+    assert second.wait() == 1
+    assert second.told() == f"Sahut is running in {house.home} already: end that one first.\n"
     assert house.status("/readyz") == 200
 
 
@@ -183,9 +199,11 @@ def test_a_port_that_is_taken_is_one_sentence(house: Running) -> None:
     another.port = house.port
     try:
         started = another.start()
-        told, _ = started.communicate(timeout=20)
-        assert started.returncode == 1
-        assert told == f"Port {house.port} belongs to another program: end it, or choose another one with SAHUT_PORT.\n"
+        assert started.wait() == 1
+        assert (
+            started.told()
+            == f"Port {house.port} belongs to another program: end it, or choose another one with SAHUT_PORT.\n"
+        )
     finally:
         shutil.rmtree(another.home)
 
@@ -205,15 +223,11 @@ def test_the_first_page_is_quick_and_the_end_leaves_nothing(house: Running) -> N
 def test_a_demo_stays_a_demo(house: Running) -> None:
     house.end()
     again = house.start(demo=False)
-    house.await_ready()
-    assert again.stdout is not None
-    told = ""
-    while "Ctrl-C" not in told:
-        told += again.stdout.readline()
-    again.send_signal(signal.SIGTERM)
-    assert again.wait(30) == 0
-    again.stdout.close()
-    assert "A demo" in told
+    _wait_until(lambda: "Ctrl-C" in again.told())
+    again.child.send(signal.SIGTERM)
+
+    assert again.wait() == 0
+    assert "A demo" in again.told()
     house.up()
 
 
@@ -222,8 +236,7 @@ def test_a_real_home_never_becomes_a_demo() -> None:
     try:
         (real.home / "engine").mkdir()
         started = real.start()
-        told, _ = started.communicate(timeout=20)
-        assert started.returncode == 1
-        assert told == f"{real.home} is a real home and stays one: choose another SAHUT_HOME for --demo.\n"
+        assert started.wait() == 1
+        assert started.told() == f"{real.home} is a real home and stays one: choose another SAHUT_HOME for --demo.\n"
     finally:
         shutil.rmtree(real.home)

@@ -1,4 +1,4 @@
-"""``docs/capabilities.tsv`` says what stands: what is done or begun names tests that exist, and a command that can be typed.
+"""``docs/capabilities.tsv`` says what stands: what is done or begun names tests that exist, and commands are real ones.
 
 Several tests are separated by spaces; a test is a path, or ``path::function``.
 """

@@ -1,9 +1,9 @@
 """`GET /api/v1/live`: the open response over which a browser, or a program, is told what happened.
 
 First `ready` with the number from which it goes on (or `reset`: load your state anew), then each event after it in
-order of n, and every 15 seconds a beat that bears the number reached. A customer gets the own events, staff gets all of money
-and care. `after` and `Last-Event-ID` say where to go on; the header wins, since a browser that reconnects by itself
-repeats the old address.
+order of n, and every 15 seconds a beat that bears the number reached. A customer gets the own events, staff gets all
+of money and care. `after` and `Last-Event-ID` say where to go on; the header wins, since a browser that reconnects by
+itself repeats the old address.
 """
 
 from starlette.types import Receive, Scope, Send

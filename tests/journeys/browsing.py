@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, ConsoleMessage, Page, async_playwright
 
 CHROMIUM = os.environ.get("SAHUT_TEST_CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser")
 # Without the last ones it asks hosts of its maker for updates at each start.
@@ -27,12 +27,12 @@ class Complaints:
 
     def listen(self, page: Page) -> None:
         page.on("pageerror", lambda error: self.said.append(f"{page.url}: {error}"))
-        page.on("console", lambda message: message.type == "error" and self._take(message.text))
+        page.on("console", self._take)
 
-    def _take(self, text: str) -> None:
+    def _take(self, message: ConsoleMessage) -> None:
         # A refusal that a form shows, or a server that is away for a moment, is no fault of the page.
-        if not text.startswith("Failed to load resource"):
-            self.said.append(text)
+        if message.type == "error" and not message.text.startswith("Failed to load resource"):
+            self.said.append(message.text)
 
 
 @asynccontextmanager

@@ -53,7 +53,7 @@ async def test_coming_back_after_n_misses_nothing_and_repeats_nothing(service: S
                     await watch.until(3)
                 else:
                     await asyncio.sleep(0.05)
-                last = watch.last if watch.last else n
+                last = watch.last or n
             seen += [event["n"] for event in watch.events]
             last = seen[-1] if seen else n
         async with watching(sari, last) as watch:

@@ -22,6 +22,7 @@ LOCAL_TIME = timezone(timedelta(hours=7), "WIB")
 
 _TIME = {"id": "%H.%M", "zh": "%H:%M", "en": "%H:%M"}
 _DAY = {"id": "EEE d MMM", "zh": "M月d日 EEE", "en": "EEE d MMM"}
+_NEAR = {0: "day.today", -1: "day.yesterday", 1: "day.tomorrow"}
 _LOCALE = {"id": "id", "zh": "zh_Hans_CN", "en": "en_GB"}
 
 
@@ -72,17 +73,17 @@ class Words:
 
     def day(self, at: datetime, now: datetime) -> str:
         """Today, yesterday, tomorrow, or the date with its weekday."""
-        local, today = at.astimezone(LOCAL_TIME).date(), now.astimezone(LOCAL_TIME).date()
-        near = {0: "day.today", -1: "day.yesterday", 1: "day.tomorrow"}.get((local - today).days)
-        if near is not None:
-            return self.say(near)
-        return format_date(local, _DAY[self.language], locale=_LOCALE[self.language])
+        local = at.astimezone(LOCAL_TIME).date()
+        near = _NEAR.get((local - now.astimezone(LOCAL_TIME).date()).days)
+        return self.say(near) if near else format_date(local, _DAY[self.language], locale=_LOCALE[self.language])
 
     def day_and_time(self, at: datetime, now: datetime) -> str:
         """The time alone when it is today, else day and time."""
-        if at.astimezone(LOCAL_TIME).date() == now.astimezone(LOCAL_TIME).date():
+        days = (at.astimezone(LOCAL_TIME).date() - now.astimezone(LOCAL_TIME).date()).days
+        if days == 0:
             return self.time(at)
-        return f"{self.day(at, now)} {self.time(at)}"
+        day = self.day(at, now)
+        return f"{day.lower() if days in _NEAR else day} {self.time(at)}"  # it stands inside a sentence
 
     def wait(self, seconds: float) -> str:
         """A length of time in the largest fitting unit, rounded up: 38 seconds, 2 minutes, 3 hours, 4 days."""

@@ -27,7 +27,16 @@ def file_of(room: str) -> Path:
 
 def schema_of(room: str, dsn: str) -> str:
     """The definitions of one room's schema, without owners, rights and noise. Reads the database only."""
-    command = [find_programs() / "pg_dump", "--schema-only", "--no-owner", "--no-privileges", "--schema", room, "-d", dsn]
+    command = [
+        find_programs() / "pg_dump",
+        "--schema-only",
+        "--no-owner",
+        "--no-privileges",
+        "--schema",
+        room,
+        "-d",
+        dsn,
+    ]
     dumped = subprocess.run(command, check=True, capture_output=True, text=True).stdout
     return HEAD + re.sub(r"\n{3,}", "\n\n", _NOISE.sub("", dumped)).strip() + "\n"
 

@@ -1,2 +1,1 @@
-"""Help: articles, search, community, feedback. Nothing is here yet.
-"""
+"""Help: articles, search, community, feedback. Nothing is here yet."""

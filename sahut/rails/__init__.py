@@ -1,2 +1,1 @@
-"""Rails: adapters to the providers of money: bank, card, biller, and a sandbox of them. Nothing is here yet.
-"""
+"""Rails: adapters to the providers of money: bank, card, biller, and a sandbox of them. Nothing is here yet."""

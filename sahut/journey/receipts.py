@@ -11,7 +11,7 @@ from hashlib import sha256
 import msgspec
 
 from sahut.bedrock import Refusal
-from sahut.work import RECEIPTS, Signer, leaf_hash, path_in, root_by_path, root_of, signature_is_good
+from sahut.work import RECEIPTS, Signer, leaf_hash, root_and_paths, root_by_path, signature_is_good
 
 
 class ContactKeyReused(Refusal):
@@ -63,13 +63,14 @@ def rfc3339(moment: datetime) -> str:
 def sign_receipts(signer: Signer, receipts: Sequence[Receipt]) -> list[Receipt]:
     """The receipts of one batch (1 to 1,000) with their signature."""
     leaves = [leaf_hash(_signed_part(receipt)) for receipt in receipts]
-    signature = signer.sign(RECEIPTS, _signed_root(len(leaves), root_of(leaves))).hex()
+    root, paths = root_and_paths(leaves)
+    signature = signer.sign(RECEIPTS, _signed_root(len(leaves), root)).hex()
     return [
         msgspec.structs.replace(
             receipt,
             leaf_index=index,
             leaf_count=len(leaves),
-            path=tuple(step.hex() for step in path_in(leaves, index)),
+            path=tuple(step.hex() for step in paths[index]),
             signature=signature,
         )
         for index, receipt in enumerate(receipts)

@@ -22,7 +22,7 @@ from sahut.work.deadlines import (
 from sahut.work.hung import end_hung_sessions, watch_hung_sessions
 from sahut.work.jobs import Job, JobHandler, JobRunner
 from sahut.work.log import Head, InclusionProof, LogEntry, head_bytes, prove_inclusion, read_head, read_log, read_tile
-from sahut.work.merkle import leaf_hash, path_in, root_by_path, root_of
+from sahut.work.merkle import leaf_hash, path_in, root_and_paths, root_by_path, root_of
 from sahut.work.ring import listen
 from sahut.work.rows import EventRow, JobRow, append_event, append_events, as_json, enqueue
 from sahut.work.sealer import LogDamaged, Sealer, run_sealer
@@ -72,6 +72,7 @@ __all__ = [
     "read_head",
     "read_log",
     "read_tile",
+    "root_and_paths",
     "root_by_path",
     "root_of",
     "run_sealer",

@@ -82,6 +82,20 @@ def path_in(leaves: Sequence[bytes], index: int) -> list[bytes]:
     return [*path_in(leaves[middle:], index - middle), root_of(leaves[:middle])]
 
 
+def root_and_paths(leaves: Sequence[bytes]) -> tuple[bytes, list[list[bytes]]]:
+    """The root over one leaf hash or more, and the inclusion path of each, every node hashed once."""
+    if len(leaves) == 1:
+        return leaves[0], [[]]
+    middle = split(len(leaves))
+    left, left_paths = root_and_paths(leaves[:middle])
+    right, right_paths = root_and_paths(leaves[middle:])
+    for path in left_paths:
+        path.append(right)
+    for path in right_paths:
+        path.append(left)
+    return node_hash(left, right), left_paths + right_paths
+
+
 def root_by_path(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> bytes | None:
     """The root that a leaf hash at `index` of `size` leaves has by its path; None when the path has the wrong length.
 

@@ -106,11 +106,12 @@ select seen, swept from work.head;
 update work.head set swept = :swept;
 
 -- name: claim_jobs
--- Moving run_at ahead is the lease; whoever holds the newest attempt may finish.
+-- Moving run_at ahead is the lease; whoever holds the newest attempt may finish. `now()` does not change within the
+-- statement, so the index gives the order and nothing is sorted, however much is due.
 update work.job j
    set run_at = clock_timestamp() + make_interval(secs => :lease_s), attempts = j.attempts + 1
   from (select id from work.job
-         where buried_at is null and run_at <= clock_timestamp() and kind = any(:kinds::text[])
+         where buried_at is null and run_at <= now() and kind = any(:kinds::text[])
          order by run_at, id
          limit :at_most
            for no key update skip locked) as due

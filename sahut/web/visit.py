@@ -137,8 +137,4 @@ def _token_of(house: House, headers: Headers, path: str, query: Mapping[str, str
         return (token.strip() if scheme.lower() == "bearer" else ""), False
     cookies = cookie_parser(headers.get("cookie", ""))
     at_desk = path.startswith(("/desk", "/api/v1/desk")) or query.get("desk") == "1"
-    realms: tuple[Realm, Realm] = ("agent", "customer") if at_desk else ("customer", "agent")
-    for realm in realms:
-        if kept := cookies.get(cookie_name(house, realm)):
-            return kept, True
-    return None, False
+    return cookies.get(cookie_name(house, "agent" if at_desk else "customer")) or None, True

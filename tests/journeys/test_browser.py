@@ -102,6 +102,23 @@ async def test_two_tabs_share_one_stream_and_hand_it_over(
     assert complaints.said == []
 
 
+async def test_customer_and_desk_are_open_in_one_browser(
+    service: Service, browser: Browser, complaints: Complaints
+) -> None:
+    context = await new_context(browser)
+    bima = await sign_in(context, complaints, f"{service.address}/desk", BIMA)
+    sari = await sign_in(context, complaints, service.address, SARI)
+    await say(sari, "Dari jendela sebelah")
+    await expect(bima.locator("#queue .qrow")).to_contain_text("Dari jendela sebelah")
+    assert service.house.hub.stream_count == 2
+    await sari.click("[data-sign-out] button")
+    await sari.wait_for_selector("form[action='/sign-in']")
+    await bima.click("#queue .qrow")
+    await say(bima, "Tetap masuk")
+    await expect(bima.locator("#thread [data-seq='2']")).to_contain_text("Tetap masuk")
+    assert complaints.said == []
+
+
 async def test_a_stopped_server_costs_time_and_nothing_else(
     app_dsn: str, browser: Browser, complaints: Complaints
 ) -> None:

@@ -181,7 +181,7 @@ export function conversation({ address, post, refused, kept }) {
 export function forgetOnSignOut(kept) {
   for (const form of document.querySelectorAll("[data-sign-out]")) {
     form.addEventListener("submit", () => {
-      for (const key of Object.keys(localStorage)) if (key.startsWith(kept)) localStorage.removeItem(key)
+      for (const key of Object.keys(localStorage)) if (key.startsWith(`${kept}-`)) localStorage.removeItem(key)
     })
   }
 }

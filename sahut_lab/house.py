@@ -71,7 +71,9 @@ class RunningHouse:
         self._log = (home / "lab-up.log").open("ab")
 
     def start(self) -> None:
-        """Start the program; the next word is `await_ready`."""
+        """Start the program; the next word is `await_ready`. One that was killed before is taken off the list first."""
+        while self._up is not None and self._up.exit_code() is None:
+            time.sleep(0.005)
         environment = {name: os.environ[name] for name in ("PATH", "HOME", "LANG", "VIRTUAL_ENV") if name in os.environ}
         environment |= {
             "PYTHONPATH": str(TREE),

@@ -109,7 +109,7 @@ def _sealer(home: Path) -> Child:
     with (home / "lab-sealer.log").open("ab") as output:
         return Child.start(
             "sealer",
-            [sys.executable, "-m", "sahut_lab.trial.sealer_process", home],
+            [sys.executable, "-m", "sahut_lab.trial.sealer_process", home, "lab-sealer"],
             death_signal=signal.SIGKILL,
             environment={"PATH": os.environ["PATH"], "PYTHONPATH": str(TREE)},
             output=output.fileno(),

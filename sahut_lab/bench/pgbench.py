@@ -46,7 +46,7 @@ async def pgbench(home: Path, script: str, *, clients: int, seconds: float, hot:
     said, complained = await process.communicate()
     found = _TPS.search(said.decode())
     if process.returncode or not found:
-        raise RuntimeError(f"pgbench {script}: {complained.decode()[-500:]}")
+        raise RuntimeError(f"pgbench {script} ended with {process.returncode}: {(said + complained).decode()[-800:]}")
     return float(found[1])
 
 

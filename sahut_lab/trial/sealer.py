@@ -22,7 +22,6 @@ from sahut.db import open_pool
 from sahut.work import LogEntry, listen, read_log
 from sahut_lab.house import TREE, bare_database
 from sahut_lab.trial import merkle
-from sahut_lab.trial.sealer_process import NAME
 from sahut_lab.trial.verdict import Verdict
 from sahut_lab.trial.writers import Writers
 
@@ -30,6 +29,7 @@ EVENTS, WRITERS, SEALERS = 50_000, 40, 3
 HANG_S = 3.0
 FAILOVER_WITHIN_S = 10.0
 DRAIN_WITHIN_S = 20.0
+NAME = "lab-sealer"
 HOLDER = f"""
     select a.application_name from pg_locks l join pg_stat_activity a using (pid)
      where l.locktype = 'advisory' and l.granted and a.application_name like '{NAME}-%'"""
@@ -78,7 +78,7 @@ class Sealers:
     def add(self) -> None:
         child = Child.start(
             "sealer",
-            [sys.executable, "-m", "sahut_lab.trial.sealer_process", self._home],
+            [sys.executable, "-m", "sahut_lab.trial.sealer_process", self._home, NAME],
             death_signal=signal.SIGKILL,
             environment={"PATH": os.environ["PATH"], "PYTHONPATH": str(TREE)},
             output=self._log.fileno(),
@@ -113,6 +113,9 @@ class Sealers:
         await asyncio.sleep(HANG_S)
         child.send(signal.SIGCONT)  # it wakes and still believes to be the sealer
 
+    def last_words(self) -> str:
+        return (self._home / "sealers.log").read_text(errors="replace")[-1500:]
+
     async def end(self) -> None:
         for child in self._running.values():
             await child.end(signal.SIGKILL, grace_s=5)
@@ -139,6 +142,7 @@ async def trial(*, seed: int, events: int = EVENTS) -> dict[str, Any]:
             writing.cancel()
             await asyncio.gather(following, writing, return_exceptions=True)
             await sealers.end()
+        verdict.count(sealers_said=sealers.last_words())
         await _judge(home, follower, writers, verdict)
     verdict.count(wrote_s=round(wrote_s, 1), seconds=round(time.monotonic() - began, 1))
     return verdict.as_dict()

@@ -38,3 +38,13 @@ document.addEventListener("submit", async (event) => {
     button.disabled = false
   }
 })
+
+// The bar at the bottom of a phone says where on the page one is.
+function mark() {
+  for (const link of document.querySelectorAll(".tabbar a")) {
+    if (link.hash === (location.hash || "#main")) link.setAttribute("aria-current", "page")
+    else link.removeAttribute("aria-current")
+  }
+}
+addEventListener("hashchange", mark)
+mark()

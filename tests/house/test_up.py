@@ -49,12 +49,14 @@ class Running:
         self.home = Path(tempfile.mkdtemp(prefix="sahut-up-"))
         self.port = _free_port()
         self._up: Started | None = None
+        self._starts = 0
 
     def start(self, *, demo: bool = True, **variables: str) -> "Started":
         own = {name: value for name, value in os.environ.items() if not name.startswith("SAHUT_")}
         own |= {"SAHUT_HOME": str(self.home), "SAHUT_PORT": str(self.port), "PYTHONPATH": str(ROOT), **variables}
         command = [sys.executable, "-P", "-m", "sahut", "up", *(["--demo"] if demo else [])]
-        return Started(command, own, self.home / "told")
+        self._starts += 1
+        return Started(command, own, self.home / f"told-{self._starts}")
 
     def up(self) -> None:
         self._up = self.start()

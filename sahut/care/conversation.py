@@ -46,11 +46,9 @@ async def add_contacts(connection: Connection, *, contact_id: int, person_id: in
     if person_id:
         await _queries.lock_person.fetchval(connection, **{"class": _PERSON_LOCK, "person": person_id})
         # A thousand at a time until this one is among them: its job ends here, so it must not be left behind.
-        while waiting := await _queries.waiting_contacts.fetch(connection, person=person_id):
+        while waiting := await _queries.waiting_contacts.fetch(connection, person=person_id, contact=contact_id):
             known = await _queries.lock_open_case.fetchrow(connection, person=person_id, matter=MATTER_OTHER)
             await _add_to_case(connection, waiting, known, person_id, now)
-            if any(row["id"] == contact_id for row in waiting):
-                break
     elif waiting := await _queries.waiting_contact.fetch(connection, contact=contact_id):
         await _add_to_case(connection, waiting, None, person_id, now)
 

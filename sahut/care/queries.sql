@@ -38,11 +38,12 @@ select c.channel_account, c.provider_key, c.number, c.received_at, c.answer_due_
 select pg_advisory_xact_lock(:class::int, (:person % 2147483647)::int);
 
 -- name: waiting_contacts
--- The person's contacts that are in no case yet, in the order in which they came. All of them are looked at: one that was
--- inserted early and committed late must not be passed over.
+-- The person's contacts that are in no case yet, in the order in which they came; none once this contact is in one. All
+-- are looked at: one that was inserted early and committed late must not be passed over.
 select c.id, c.number, c.language, c.text, c.provider_key, c.received_at, c.answer_due_at
   from care.contact c
  where c.person_id = :person and not exists (select from care.message m where m.contact_id = c.id)
+   and not exists (select from care.message mine where mine.contact_id = :contact)
  order by c.id
  limit 1000;
 

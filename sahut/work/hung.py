@@ -17,10 +17,10 @@ _queries = Queries.load("sahut.work")
 _log = structlog.get_logger()
 
 
-async def end_hung_sessions(pool: Pool) -> list[str]:
-    """End this role's sessions whose client keeps the server waiting in a statement for three seconds; their names."""
+async def end_hung_sessions(pool: Pool, *, after_s: float = HUNG_AFTER_S) -> list[str]:
+    """End this role's sessions whose client keeps the server waiting in a statement for so long; their names."""
     async with pool.acquire() as connection:
-        rows = await _queries.end_hung_sessions.fetch(connection, after_s=HUNG_AFTER_S)
+        rows = await _queries.end_hung_sessions.fetch(connection, after_s=after_s)
     for row in rows:
         _log.error("hung_session_ended", session=row["application_name"])
     return [row["application_name"] for row in rows]

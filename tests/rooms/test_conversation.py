@@ -159,7 +159,7 @@ async def test_who_finds_a_case_waits_for_who_is_just_opening_one(desk: Desk) ->
 
     async def second() -> None:
         async with transaction(world.pool) as connection:
-            await add_contacts(connection, **arguments)
+            await add_contacts(connection, **arguments | {"contact_id": 2})
 
     async with transaction(world.pool) as first:
         await add_contacts(first, **arguments)

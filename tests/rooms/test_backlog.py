@@ -1,0 +1,67 @@
+"""A person who writes faster than we work, and two processes that get the same messages in opposite order."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from sahut.bedrock import SystemClock
+from sahut.db import Pool, open_pool
+from sahut.journey import Inbound, Intake, Receipt, job_handlers
+from sahut.work import JobRunner, Signer
+from tests.rooms.world import until
+
+MANY = 1_200
+PERSON = 77
+
+
+@asynccontextmanager
+async def opened(pool: Pool, signer: Signer) -> AsyncIterator[Intake]:
+    intake = Intake(pool, signer, b"n" * 32, SystemClock())
+    await intake.start()
+
+    async def is_ready() -> bool:
+        return intake.is_ready
+
+    await until(is_ready)
+    try:
+        yield intake
+    finally:
+        await intake.close()
+
+
+def message(key: str) -> Inbound:
+    return Inbound("chat", f"{PERSON}:{key}", PERSON, "id", "halo", "halo")
+
+
+async def test_no_contact_is_left_behind_a_backlog(pool: Pool, signer: Signer) -> None:
+    async with opened(pool, signer) as intake:
+        for part in range(2):
+            await asyncio.gather(*(intake.receive(message(f"{part}-{i:04}")) for i in range(MANY // 2)))
+
+    runner = JobRunner(pool, job_handlers(SystemClock()), at_once=1)
+    # The newest first: its own job ends with it, so it must not end before it is in a case.
+    await pool.execute("update work.job set run_at = now() - make_interval(secs => id)")
+    while await runner.run_due():
+        pass
+
+    assert await pool.fetchval("select count(*) from care.message where author_id = $1", PERSON) == MANY
+    assert await pool.fetchval("select count(*) from care.case where person_id = $1", PERSON) == 1
+
+
+async def test_two_processes_that_get_the_same_messages_in_opposite_order_answer_all(
+    pool: Pool, app_dsn: str, signer: Signer
+) -> None:
+    other = await open_pool(app_dsn, size=4, name="the other process")
+    keys = [f"key-{i:04}" for i in range(300)]
+
+    async with opened(pool, signer) as one, opened(other, signer) as two:
+        answers = await asyncio.gather(
+            *(one.receive(message(key)) for key in keys),
+            *(two.receive(message(key)) for key in reversed(keys)),
+            return_exceptions=True,
+        )
+    await other.close()
+
+    receipts = [answer for answer in answers if isinstance(answer, Receipt)]
+    assert len(receipts) == len(answers)
+    assert len({receipt.number for receipt in receipts}) == len(keys)

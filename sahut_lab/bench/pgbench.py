@@ -34,7 +34,7 @@ async def pgbench(home: Path, script: str, *, clients: int, seconds: float, hot:
     password_file.write_text(f"*:*:*:{address.username}:{address.password}\n")
     command = [
         str(find_programs() / "pgbench"), "-n", "-M", "prepared", "-c", str(clients), "-j", str(min(clients, 2)),
-        "-T", str(max(1, round(seconds))), "-D", f"hot={int(hot)}", "-f", str(REFERENCE / script),
+        "-T", str(max(2, round(seconds))), "-D", f"hot={int(hot)}", "-f", str(REFERENCE / script),
         "-h", parse_qs(address.query)["host"][0], "-U", str(address.username), DATABASE,
     ]  # fmt: skip
     process = await asyncio.create_subprocess_exec(

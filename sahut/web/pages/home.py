@@ -114,8 +114,11 @@ async def _home(
     async with visit.house.reading() as connection:
         overview = await _overview(connection, visit)
         movements = await _movements(connection, visit)
-        thread = await _thread(connection, visit, None, 0)
+        # In this order: a contact that finds its case meanwhile is then in the conversation, and not in neither.
         received = await _received(connection, visit)
+        thread = await _thread(connection, visit, None, 0)
+    if received is not None and any(one.at == received.received_at for one in thread.messages):
+        received = None
     sent_transfer = visit.query.get("sent", "")
     sent = next((one for one in movements if str(one.transfer) == sent_transfer and one.direction == "out"), None)
     values = _send_values(visit, form, refusal if form is not None else None)

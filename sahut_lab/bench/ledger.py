@@ -18,7 +18,7 @@ from sahut.bedrock.money import currency_number
 from sahut.db import open_pool, transaction
 from sahut.ledger import Ledger, Transfer, TransferKind, open_account
 from sahut_lab.bench.child import said_by
-from sahut_lab.bench.pgbench import checkpoint, pgbench, prepare
+from sahut_lab.bench.pgbench import checkpoint, clients_for, pgbench, prepare
 from sahut_lab.bench.report import Figure, figure, reference_hashes, report
 from sahut_lab.house import TREE, bare_database
 
@@ -88,8 +88,9 @@ async def _alternate(home: Path, callers: tuple[int, ...], rounds: int, length: 
                 if count <= REFERENCE_AT_MOST:
                     for script in ("one_function", "naive_transfer"):
                         await checkpoint(home)
-                        tps = await pgbench(home, f"{script}.sql", clients=count, seconds=length, hot=hot)
-                        beside[script, hot, count].append({"per_s": tps})
+                        clients = await clients_for(home, count)
+                        tps = await pgbench(home, f"{script}.sql", clients=clients, seconds=length, hot=hot)
+                        beside[script, hot, count].append({"per_s": tps, "clients": clients})
     return ours, beside
 
 
@@ -120,18 +121,20 @@ def _figures(ours: Rounds, beside: Rounds, callers: tuple[int, ...]) -> list[Fig
     figures = []
     for (riders, hot, count), rounds in sorted(ours.items()):
         kind = f"{'hot' if hot else 'spread'}, {count} callers{', event and job riders, sealer' if riders else ''}"
-        floor = [one["per_s"] for one in beside.get(("one_function", hot, count), [])]
-        name = f"one_function.sql, {count} clients" if floor else None
+        reference = beside.get(("one_function", hot, count), [])
+        floor = [one["per_s"] for one in reference]
+        name = f"one_function.sql, {reference[0]['clients']:.0f} clients" if reference else None
         figures.append(figure(f"transfers, {kind}", [one["per_s"] for one in rounds], "per s", name, floor))
         figures += [
             figure(f"answer {point}, {kind}", [one[f"{point}_ms"] for one in rounds], "ms") for point in ("p50", "p99")
         ]
     for hot in (False, True):
         for count in (one for one in callers if one <= REFERENCE_AT_MOST):
-            naive = [one["per_s"] for one in beside["naive_transfer", hot, count]]
+            reference = beside["naive_transfer", hot, count]
+            naive, clients = [one["per_s"] for one in reference], f"{reference[0]['clients']:.0f} clients"
             full = [one["per_s"] for one in ours[False, hot, count]]
             kind = f"{'hot' if hot else 'spread'}, {count} callers, beside naive"
-            figures.append(figure(f"transfers, {kind}", full, "per s", f"naive_transfer.sql, {count} clients", naive))
+            figures.append(figure(f"transfers, {kind}", full, "per s", f"naive_transfer.sql, {clients}", naive))
     largest = max(callers)
     spread = [one["per_s"] for one in ours[False, False, largest]]
     hot_rounds = [one["per_s"] for one in ours[False, True, largest]]

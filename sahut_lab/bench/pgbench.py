@@ -13,6 +13,7 @@ from sahut.app.engines.binaries import find_programs
 from sahut_lab.bench.report import REFERENCE
 
 DATABASE = "postgres"  # apart from the tables of the product
+SPARE = 15  # sessions of the bench itself and those that the server keeps back
 _TPS = re.compile(r"^tps = ([0-9.]+)", re.MULTILINE)
 
 
@@ -22,6 +23,15 @@ async def prepare(home: Path) -> None:
     try:
         await connection.execute((REFERENCE / "schema.sql").read_text())
         await connection.execute("analyze")
+    finally:
+        await connection.close()
+
+
+async def clients_for(home: Path, callers: int) -> int:
+    """As many clients as callers, or as many as the server lets in beside everybody else."""
+    connection = await asyncpg.connect(superuser_dsn(home, DATABASE))
+    try:
+        return min(callers, int(await connection.fetchval("show max_connections")) - SPARE)
     finally:
         await connection.close()
 

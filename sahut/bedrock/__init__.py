@@ -7,12 +7,21 @@ no to is a `Refusal`.
 
 from sahut.bedrock.clock import Clock, SystemClock
 from sahut.bedrock.ids import TimeIds
-from sahut.bedrock.money import Money, UnknownCurrency, currency_exponent, money_in_words
+from sahut.bedrock.money import (
+    MOST_MINOR,
+    Money,
+    UnknownCurrency,
+    currency_code,
+    currency_exponent,
+    currency_number,
+    money_in_words,
+)
 from sahut.bedrock.numbers import MOST_NUMBERS, contact_number, is_contact_number, show_number
 from sahut.bedrock.refusal import Refusal
 from sahut.bedrock.text import BadText, bounded_text
 
 __all__ = [
+    "MOST_MINOR",
     "MOST_NUMBERS",
     "BadText",
     "Clock",
@@ -23,7 +32,9 @@ __all__ = [
     "UnknownCurrency",
     "bounded_text",
     "contact_number",
+    "currency_code",
     "currency_exponent",
+    "currency_number",
     "is_contact_number",
     "money_in_words",
     "show_number",

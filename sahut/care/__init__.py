@@ -3,6 +3,9 @@
 A contact is booked like money: received once under its key, with a number and a receipt; it belongs to exactly one
 case; an open case always has a promise running; a promise is kept, broken or running. The auditor proves all three.
 
+Here now: one open case for a person; an answer keeps the promise to answer and opens the promise to follow up. Nothing
+asks yet whether it helped and nothing solves a case, so a follow-up runs out and becomes a new promise to answer.
+
 Begin reading at `schema.sql`, then `rules.py`.
 """
 
@@ -12,7 +15,9 @@ from sahut.care.contacts import ContactRow, FirstContact, first_contacts, receiv
 from sahut.care.conversation import add_contacts, renew_broken_promises, reply
 from sahut.care.rules import (
     ANSWER,
+    ANSWER_WITHIN,
     FOLLOW_UP,
+    PROMISES,
     CaseClosed,
     ContactState,
     ConversationMoved,
@@ -23,7 +28,9 @@ from sahut.care.rules import (
 
 __all__ = [
     "ANSWER",
+    "ANSWER_WITHIN",
     "FOLLOW_UP",
+    "PROMISES",
     "Case",
     "CaseClosed",
     "CaseLine",

@@ -13,6 +13,7 @@ from sahut.care.rules import (
     FOLLOW_UP_WITHIN,
     LATE_ANSWER_WITHIN,
     MATTER_OTHER,
+    PROMISES,
     TEXT_AT_MOST,
     CaseClosed,
     ConversationMoved,
@@ -141,20 +142,22 @@ async def reply(
 
 
 async def renew_broken_promises(connection: Connection, now: datetime) -> int:
-    """Record promises whose time has passed as broken, and give each open case a new one that is due sooner.
+    """Record promises whose time has passed as broken, and give each open case a new answer promise.
 
-    Returns how many were broken, at most 100 a call; a case that somebody is writing in is left for the next call.
+    It is due in five minutes the first time, then in twice as long each time, in a day at most; a follow-up that was
+    forgotten becomes an answer in fifteen. Returns how many were broken, of at most 100 cases; a case that somebody is
+    writing in is left for the next call.
     Writes: clocks, `care.case` (risk), events `promise_broken`. Locks the cases, then their clocks, as all others do.
     """
-    subjects = await overdue_subjects(connection, now=now)
+    subjects = await overdue_subjects(connection, kinds=PROMISES, now=now)
     cases = {row["id"]: row for row in await _queries.lock_cases.fetch(connection, ids=subjects)} if subjects else {}
-    broken = await break_overdue(connection, subjects=list(cases), now=now) if cases else []
+    broken = await break_overdue(connection, kinds=PROMISES, subjects=list(cases), now=now) if cases else []
     for deadline in broken:
         case = cases[deadline.subject]
         told = {"case": as_number(case["number"]), "promise": deadline.kind}
         await append_event(connection, EventRow("care", case["person_id"], "promise_broken", told))
         if case["state"] == "open":
-            # Sooner than the promise that was broken, and then longer each time, or an empty desk would fill the log.
+            # Longer each time, or an empty desk would fill the log.
             later = min(LATE_ANSWER_WITHIN * (1 << min(case["risk"], 10)), FOLLOW_UP_WITHIN)
             within = later if deadline.kind == ANSWER else ANSWER_WITHIN
             await open_deadline(

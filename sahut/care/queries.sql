@@ -99,7 +99,8 @@ select c.id, c.number, c.person_id, c.matter, c.language, c.state, c.last_seq, c
        d.kind as promise, d.due_at, m.author, m.text
   from care.case c
   left join lateral (select kind, due_at from work.deadline
-                      where subject = c.id and kept_at is null and broken_at is null order by due_at limit 1) as d on true
+                      where subject = c.id and kind in ('answer', 'follow_up') and kept_at is null and broken_at is null
+                      order by due_at limit 1) as d on true
   left join care.message m on m.case_id = c.id and m.seq = c.last_seq
  where (:person::bigint is null or c.person_id = :person::bigint)
  order by (c.state = 'open') desc, (d.kind is not distinct from 'answer') desc, d.due_at, c.id
@@ -146,7 +147,9 @@ select e.id from work.event e
 -- Open cases without a running promise.
 select c.number from care.case c
  where c.state = 'open'
-   and not exists (select from work.deadline d where d.subject = c.id and d.kept_at is null and d.broken_at is null)
+   and not exists (select from work.deadline d
+                    where d.subject = c.id and d.kind in ('answer', 'follow_up')
+                      and d.kept_at is null and d.broken_at is null)
  order by c.id limit 20;
 
 -- name: audit_conversations

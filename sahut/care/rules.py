@@ -10,6 +10,8 @@ ANSWER: Final = "answer"
 """The promise that a person answers; it starts with the first contact that waits."""
 FOLLOW_UP: Final = "follow_up"
 """The promise to ask whether it helped; it starts with our answer."""
+PROMISES: Final = (ANSWER, FOLLOW_UP)
+"""The kinds of clocks whose subject is a case."""
 MATTER_OTHER: Final = "other"
 
 ANSWER_WITHIN = timedelta(minutes=15)
@@ -25,7 +27,7 @@ class NoSuchCase(Refusal):
 
 
 class CaseClosed(Refusal):
-    """The case is solved; write a new message and it opens again."""
+    """The case is solved; a new message opens a new case."""
 
     code = "case_closed"
 

@@ -105,6 +105,11 @@ async def transaction(pool: Pool) -> AsyncIterator[Connection]:
         yield connection
 
 
+def is_away(error: BaseException) -> bool:
+    """Whether the error says that the database cannot be reached; a value that the driver refuses is our own fault."""
+    return isinstance(error, AWAY) and not isinstance(error, ValueError)
+
+
 def give_up(connection: Connection) -> None:
     """Drop a connection whose state nobody knows, so that the pool gives it to nobody; one that is gone is fine too."""
     with suppress(asyncpg.InterfaceError):

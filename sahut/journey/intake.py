@@ -20,6 +20,7 @@ import structlog
 from sahut.bedrock import MOST_NUMBERS, Clock, Refusal, contact_number
 from sahut.care import (
     ANSWER,
+    ANSWER_WITHIN,
     ContactRow,
     FirstContact,
     answer_due,
@@ -28,7 +29,6 @@ from sahut.care import (
     reserve_number_blocks,
     wait_estimate_s,
 )
-from sahut.care.rules import ANSWER_WITHIN
 from sahut.db import AWAY, POOL_WAIT_S, DatabaseAway, Pool, give_up
 from sahut.journey.receipts import ContactKeyReused, Promise, Receipt, commitment_to, rfc3339, sign_receipts
 from sahut.work import Batcher, Busy, OutcomeUnknown, Signer

@@ -31,7 +31,10 @@ class ContactProof(msgspec.Struct, frozen=True):
 
 
 class ContactFile(msgspec.Struct, frozen=True):
-    """What `sahut verify` reads: the receipt, and the proof once there is one. Further fields are passed over."""
+    """What `sahut verify` reads: the receipt, and the proof once there is one. Further fields are passed over.
+
+    A receipt alone, as `POST /api/v1/contacts` answers it, is read too.
+    """
 
     receipt: Receipt
     proof: ContactProof | None = None
@@ -70,7 +73,7 @@ def verify_contact_file(written: bytes, public_key: bytes | None) -> FileVerdict
     Returns a verdict for any bytes; nothing raises.
     """
     try:
-        file = msgspec.json.decode(written, type=ContactFile)
+        file = _read_file(written)
         key = public_key or bytes.fromhex(file.public_key or "")
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         return FileVerdict(False, [f"This file is no receipt: {error}"])
@@ -83,6 +86,13 @@ def verify_contact_file(written: bytes, public_key: bytes | None) -> FileVerdict
         lines.append("The file has no inclusion proof yet; ask for the contact again in a minute.")
         return FileVerdict(good, lines)
     return FileVerdict(_check_proof(file.receipt, file.proof, key, lines) and good, lines)
+
+
+def _read_file(written: bytes) -> ContactFile:
+    fields = msgspec.json.decode(written, type=dict[str, msgspec.Raw])
+    if "receipt" in fields:
+        return msgspec.json.decode(written, type=ContactFile)
+    return ContactFile(msgspec.json.decode(written, type=Receipt))
 
 
 def _check_receipt(receipt: Receipt, key: bytes, lines: list[str]) -> bool:

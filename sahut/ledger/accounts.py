@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Literal
 
-from sahut.bedrock.money import MOST_MINOR, currency_code, currency_number
+from sahut.bedrock import MOST_MINOR, currency_code, currency_number
 from sahut.db import Connection, Queries
 from sahut.ledger.posting import local_day
 

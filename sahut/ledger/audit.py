@@ -3,7 +3,7 @@
 from hashlib import sha256
 from itertools import groupby
 
-from sahut.bedrock.money import currency_code
+from sahut.bedrock import currency_code
 from sahut.db import Connection, Queries
 from sahut.ledger.batch import hashed_row
 

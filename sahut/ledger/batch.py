@@ -10,7 +10,7 @@ from sahut.bedrock import Refusal, TimeIds
 from sahut.ledger.rules import REFUSALS, KeyReused, LockedBalance, Posted, Transfer, check_transfer, move
 from sahut.work import EventRow, as_json
 
-type_key = tuple[int, UUID]
+PrincipalKey = tuple[int, UUID]
 _ROW = struct.Struct("<qqqqhhqqqqq")
 
 SINGLE = 1
@@ -26,7 +26,7 @@ class Batch:
         self,
         ids: TimeIds,
         now: datetime,
-        known: dict[type_key, tuple[bytes, Posted | Refusal]],
+        known: dict[PrincipalKey, tuple[bytes, Posted | Refusal]],
         balances: dict[int, LockedBalance],
     ) -> None:
         self._ids, self._now, self._now_ms = ids, now, int(now.timestamp() * 1000)

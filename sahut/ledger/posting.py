@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from sahut.bedrock import Clock, Refusal, TimeIds
 from sahut.db import AWAY, POOL_WAIT_S, Connection, DatabaseAway, Pool, Queries, give_up
-from sahut.ledger.batch import Batch, answer_again, type_key
+from sahut.ledger.batch import Batch, PrincipalKey, answer_again
 from sahut.ledger.rules import LockedBalance, Posted, Transfer
 from sahut.work import Batcher, OutcomeUnknown
 
@@ -84,7 +84,7 @@ class Ledger:
 
     async def _known(
         self, connection: Connection, commands: list[Transfer]
-    ) -> tuple[int, dict[type_key, tuple[bytes, Posted | Refusal]]]:
+    ) -> tuple[int, dict[PrincipalKey, tuple[bytes, Posted | Refusal]]]:
         rows = await _queries.known_answers.fetch(
             connection,
             principals=[command.principal for command in commands],

@@ -8,8 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from sahut.bedrock import Refusal
-from sahut.bedrock.money import MOST_MINOR
+from sahut.bedrock import MOST_MINOR, Refusal
 from sahut.work import EventRow, JobRow
 
 
@@ -28,10 +27,15 @@ class AccountState(IntEnum):
     """What an account may do."""
 
     OPEN = 0
+    """Pay and get."""
     NO_DEBIT = 1
+    """Get only."""
     NO_CREDIT = 2
+    """Pay only."""
     FROZEN = 3
+    """Neither, until somebody with the right lifts it."""
     CLOSED = 4
+    """Neither, for ever."""
 
 
 _MAY_PAY = (AccountState.OPEN, AccountState.NO_CREDIT)
@@ -118,7 +122,7 @@ class AccountStopped(PostingRefused):
 
 
 class InsufficientFunds(PostingRefused):
-    """The payer has not got so much. `had`: what is free to spend; `bound`: the lowest balance allowed."""
+    """The payer has not got so much. `had`: posted less held; `bound`: the lowest balance allowed."""
 
     code = reason = "insufficient_funds"
     shown = ("available_minor",)
@@ -204,17 +208,17 @@ class LockedBalance:
 
 
 def check_transfer(
-    move: Transfer, payer: LockedBalance | None, payee: LockedBalance | None
+    command: Transfer, payer: LockedBalance | None, payee: LockedBalance | None
 ) -> tuple[type[PostingRefused], int, int] | None:
     """Why the transfer may not be posted: the refusal, what was there, what bounds it. None when it may."""
-    amount = move.amount_minor
+    amount = command.amount_minor
     if not 0 < amount <= MOST_MINOR:
         return AmountOutOfBounds, amount, MOST_MINOR
-    if move.debit == move.credit:
-        return SameAccount, move.debit, move.credit
+    if command.debit == command.credit:
+        return SameAccount, command.debit, command.credit
     if payer is None or payee is None:
         return NoSuchAccount, 0, 0
-    if payer.currency != move.currency or payee.currency != move.currency:
+    if payer.currency != command.currency or payee.currency != command.currency:
         return WrongCurrency, payer.currency, payee.currency
     if payer.state not in _MAY_PAY or payee.state not in _MAY_GET:
         return AccountStopped, payer.state, payee.state

@@ -16,12 +16,11 @@ from sahut.people.persons import (
     token_hash,
     who,
 )
-from sahut.people.rules import NotSignedIn, TryLater, UnknownPhone, WrongPhoneOrPin, normal_phone
+from sahut.people.rules import TryLater, UnknownPhone, WrongPhoneOrPin, normal_phone
 from sahut.people.sign_in import SignIn
 
 __all__ = [
     "Actor",
-    "NotSignedIn",
     "Role",
     "SignIn",
     "TryLater",

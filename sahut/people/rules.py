@@ -11,12 +11,6 @@ _FREE_TRIES, _FIRST_WAIT, _MOST_WAIT = 5, timedelta(seconds=15), timedelta(hours
 _HOME_REGION = "ID"
 
 
-class NotSignedIn(Refusal):
-    """This needs a session, and there is none that still runs."""
-
-    code = "not_signed_in"
-
-
 class WrongPhoneOrPin(Refusal):
     """Phone and PIN do not belong together. Which of them is wrong is not said."""
 
@@ -54,7 +48,8 @@ def normal_phone(text: str) -> str:
 
 
 def wait_after(wrong_tries: int) -> timedelta:
-    """How long nobody may try after so many wrong PINs in a row: nothing for the first five, then doubling to an hour.
+    """How long nobody may try after so many wrong PINs in a row: nothing for the first four, 15 seconds after
+    the fifth, then doubling to an hour.
 
     There is no lock for ever, so that nobody can lock somebody else out (ASVS 5.0, 6.1.1).
     """

@@ -15,7 +15,8 @@ from sahut.people.rules import TryLater, WrongPhoneOrPin, normal_phone, wait_aft
 from sahut.work import Busy
 
 _queries = Queries.load("sahut.people")
-# RFC 9106 section 4, second recommended option halved in memory: a PIN has few digits anyhow, the counted tries guard
+# RFC 9106 section 4, second recommended option with half its memory and one lane: a PIN has few digits anyhow, and
+# the counted tries guard it.
 # it.
 _HASHER = PasswordHasher(time_cost=3, memory_cost=32 * 1024, parallelism=1)
 _AT_ONCE, _WAITING = 2, 64

@@ -5,8 +5,7 @@ from datetime import datetime
 from hashlib import blake2b
 from uuid import UUID
 
-from sahut.bedrock import Refusal, bounded_text
-from sahut.bedrock.money import currency_number
+from sahut.bedrock import Refusal, bounded_text, currency_number
 from sahut.db import AWAY, DatabaseAway, Pool
 from sahut.ledger import Ledger, Transfer, TransferKind, customer_account
 from sahut.people import Actor, normal_phone, person_by_phone

@@ -54,7 +54,6 @@ TABLE: Mapping[str, Row] = {
     "database_away": Row(503, tone="warn"),
     "busy": Row(503, tone="warn"),
     # people
-    "not_signed_in": Row(401),
     "wrong_phone_or_pin": Row(401, "pin"),
     "try_later": Row(429, "pin", "warn"),
     "bad_phone": Row(422, "phone"),

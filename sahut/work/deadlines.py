@@ -1,5 +1,6 @@
 """Clocks: one table for every promise, service level and due date. A clock is running, kept or broken."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -46,30 +47,39 @@ async def keep_deadline(connection: Connection, *, kind: str, subject: int, now:
     return await _queries.keep_deadline.fetchval(connection, kind=kind, subject=subject, now=now) is not None
 
 
-async def overdue_subjects(connection: Connection, *, now: datetime, at_most: int = 100) -> list[int]:
-    """Subjects that have a running clock whose time has passed, those longest overdue first. Reads only."""
-    rows = await _queries.overdue_subjects.fetch(connection, now=now, at_most=at_most)
+async def overdue_subjects(
+    connection: Connection, *, kinds: Sequence[str], now: datetime, at_most: int = 100
+) -> list[int]:
+    """Subjects of the clocks of these kinds whose time has passed, of the longest overdue so many. Reads only."""
+    rows = await _queries.overdue_subjects.fetch(connection, kinds=kinds, now=now, at_most=at_most)
     return [row["subject"] for row in rows]
 
 
-async def break_overdue(connection: Connection, *, subjects: list[int], now: datetime) -> list[Deadline]:
-    """Mark running clocks of these subjects whose time has passed as broken, and return them.
+async def break_overdue(
+    connection: Connection, *, kinds: Sequence[str], subjects: Sequence[int], now: datetime
+) -> list[Deadline]:
+    """Mark running clocks of these kinds and subjects whose time has passed as broken, and return them.
 
     The caller has locked the subjects, and decides in the same transaction what follows. Writes: `work.deadline`.
     """
-    rows = await _queries.break_overdue_deadlines.fetch(connection, subjects=subjects, now=now)
+    rows = await _queries.break_overdue_deadlines.fetch(connection, kinds=kinds, subjects=subjects, now=now)
     return [Deadline(row["id"], row["kind"], row["subject"], row["due_at"], None, now) for row in rows]
 
 
-async def deadlines_of(connection: Connection, subject: int) -> list[Deadline]:
-    """The clocks of a subject, newest first, at most 50. Reads only."""
-    rows = await _queries.deadlines_of.fetch(connection, subject=subject)
+async def deadlines_of(connection: Connection, subject: int, *, kinds: Sequence[str]) -> list[Deadline]:
+    """The clocks of these kinds of a subject, newest first, at most 50. Reads only."""
+    rows = await _queries.deadlines_of.fetch(connection, subject=subject, kinds=kinds)
     return [Deadline(*row) for row in rows]
 
 
-async def running_deadlines(connection: Connection, subjects: list[int]) -> dict[int, list[tuple[str, datetime]]]:
-    """Subject → (kind, due_at) of its running clocks, soonest first. Subjects without one are missing. Reads only."""
+async def running_deadlines(
+    connection: Connection, subjects: Sequence[int], *, kinds: Sequence[str]
+) -> dict[int, list[tuple[str, datetime]]]:
+    """Subject → (kind, due_at) of its running clocks of these kinds, soonest first; without one it is missing.
+
+    Reads only.
+    """
     found: dict[int, list[tuple[str, datetime]]] = {}
-    for row in await _queries.running_deadlines.fetch(connection, subjects=subjects):
+    for row in await _queries.running_deadlines.fetch(connection, subjects=subjects, kinds=kinds):
         found.setdefault(row["subject"], []).append((row["kind"], row["due_at"]))
     return found

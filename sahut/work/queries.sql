@@ -152,25 +152,27 @@ update work.deadline set kept_at = :now where kind = :kind and subject = :subjec
 returning id;
 
 -- name: overdue_subjects
--- Locks nothing: whoever breaks a clock locks its subject first.
+-- Of clocks of these kinds. Locks nothing: whoever breaks a clock locks its subject first.
 select distinct subject
   from (select subject from work.deadline
-         where kept_at is null and broken_at is null and due_at < :now
+         where kept_at is null and broken_at is null and due_at < :now and kind = any(:kinds::text[])
          order by due_at, id limit :at_most) as due;
 
 -- name: break_overdue_deadlines
 update work.deadline set broken_at = :now
- where subject = any(:subjects::bigint[]) and kept_at is null and broken_at is null and due_at < :now
-returning id, kind, subject, policy, due_at;
-
--- name: deadlines_of
-select id, kind, subject, due_at, kept_at, broken_at from work.deadline where subject = :subject order by id desc limit 50;
+ where subject = any(:subjects::bigint[]) and kind = any(:kinds::text[])
+   and kept_at is null and broken_at is null and due_at < :now
+returning id, kind, subject, due_at;
 
 -- name: running_deadlines
 -- Of many subjects at once, for lists.
 select subject, kind, due_at from work.deadline
- where subject = any(:subjects::bigint[]) and kept_at is null and broken_at is null
+ where subject = any(:subjects::bigint[]) and kind = any(:kinds::text[]) and kept_at is null and broken_at is null
  order by due_at;
+
+-- name: deadlines_of
+select id, kind, subject, due_at, kept_at, broken_at from work.deadline
+ where subject = :subject and kind = any(:kinds::text[]) order by id desc limit 50;
 
 -- name: audit_log_counts
 -- Whether numbers and events fit each other: as many as the highest, none twice, none without its event.

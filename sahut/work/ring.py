@@ -1,4 +1,4 @@
-"""The bell: "there are events up to n". A lost ring costs a delay until the next look, never a message.
+"""The bell: "there are events up to n". A lost ring costs a delay until the next look, never an event.
 
 Readers always read from the table by cursor; this only tells them when.
 """

@@ -35,7 +35,7 @@ _log = structlog.get_logger()
 
 
 class LogDamaged(Exception):
-    """What is stored of the tree does not fold to the stored head. Sealing stops; `sahut audit` names the place."""
+    """What is stored of the tree does not fold to the stored head. Nothing is sealed until it does."""
 
 
 class Sealer:

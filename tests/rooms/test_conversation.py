@@ -12,6 +12,7 @@ from sahut.bedrock import BadText
 from sahut.care import (
     ANSWER,
     FOLLOW_UP,
+    PROMISES,
     CaseClosed,
     ConversationMoved,
     Message,
@@ -86,7 +87,7 @@ class Desk:
     async def promises(self) -> list[tuple[str, float]]:
         """The running ones of the first case: kind, and in how many minutes they are due."""
         async with self.world.pool.acquire() as connection:
-            running = (await running_deadlines(connection, [1])).get(1, [])
+            running = (await running_deadlines(connection, [1], kinds=PROMISES)).get(1, [])
         return [(kind, (due - self.world.clock.now()).total_seconds() / 60) for kind, due in running]
 
     async def told(self, kind: str) -> list[dict[str, Any]]:
@@ -213,7 +214,7 @@ async def test_a_reply_is_added_keeps_the_promise_and_makes_the_next(desk: Desk)
     assert await desk.promises() == [(FOLLOW_UP, 24 * 60)]
     assert await desk.told("promise_kept") == [{"case": number, "promise": ANSWER}]
     async with desk.world.pool.acquire() as connection:
-        kept = next(clock for clock in await deadlines_of(connection, 1) if clock.kind == ANSWER)
+        kept = next(clock for clock in await deadlines_of(connection, 1, kinds=PROMISES) if clock.kind == ANSWER)
     assert (kept.kept_at, kept.broken_at) == (desk.world.clock.now(), None)
 
 

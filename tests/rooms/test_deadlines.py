@@ -20,6 +20,7 @@ from tests.rooms.world import until_somebody_waits
 
 NOON = datetime(2031, 1, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
+KINDS = ("answer", "follow_up")
 
 
 async def start(
@@ -40,7 +41,7 @@ async def test_one_clock_of_a_kind_runs_for_a_subject(pool: Pool) -> None:
         ]
 
         assert made == [True, False, True, True]
-        assert await running_deadlines(connection, [1, 2, 3]) == {
+        assert await running_deadlines(connection, [1, 2, 3], kinds=KINDS) == {
             1: [("follow_up", NOON + 2 * MINUTE), ("answer", NOON + 15 * MINUTE)],
             2: [("answer", NOON + 15 * MINUTE)],
         }
@@ -59,7 +60,7 @@ async def test_a_kept_clock_runs_no_more_and_the_next_may_start(pool: Pool) -> N
         await start(connection)
         kept = [await keep_deadline(connection, kind="answer", subject=1, now=NOON + MINUTE) for _ in range(2)]
         started = await start(connection, within=20 * MINUTE)
-        clocks = await deadlines_of(connection, 1)
+        clocks = await deadlines_of(connection, 1, kinds=KINDS)
 
     assert (kept, started) == ([True, False], True)
     assert [(clock.due_at, clock.kept_at, clock.broken_at) for clock in clocks] == [
@@ -74,16 +75,16 @@ async def test_overdue_clocks_are_found_longest_overdue_first_and_break_once(poo
             await start(connection, subject=subject, within=minutes * MINUTE)
         late = NOON + 20 * MINUTE
 
-        assert await overdue_subjects(connection, now=NOON + 5 * MINUTE) == []  # due now is not overdue
-        assert sorted(await overdue_subjects(connection, now=late, at_most=2)) == [2, 3]
-        first = await break_overdue(connection, subjects=[2, 3, 4], now=late)
-        again = await break_overdue(connection, subjects=[2, 3, 4], now=late)
+        assert await overdue_subjects(connection, kinds=KINDS, now=NOON + 5 * MINUTE) == []  # due now is not overdue
+        assert sorted(await overdue_subjects(connection, kinds=KINDS, now=late, at_most=2)) == [2, 3]
+        first = await break_overdue(connection, kinds=KINDS, subjects=[2, 3, 4], now=late)
+        again = await break_overdue(connection, kinds=KINDS, subjects=[2, 3, 4], now=late)
         kept = await keep_deadline(connection, kind="answer", subject=2, now=late)
 
         assert sorted(clock.subject for clock in first) == [2, 3]
         assert all((clock.kept_at, clock.broken_at) == (None, late) for clock in first)
         assert (again, kept) == ([], False)
-        assert await overdue_subjects(connection, now=late) == [1]
+        assert await overdue_subjects(connection, kinds=KINDS, now=late) == [1]
 
 
 async def test_of_two_that_break_the_same_clock_one_does(pool: Pool) -> None:
@@ -92,7 +93,7 @@ async def test_of_two_that_break_the_same_clock_one_does(pool: Pool) -> None:
 
     async def break_it() -> int:
         async with transaction(pool) as connection:
-            return len(await break_overdue(connection, subjects=[1], now=NOON + 20 * MINUTE))
+            return len(await break_overdue(connection, kinds=KINDS, subjects=[1], now=NOON + 20 * MINUTE))
 
     assert sorted(await asyncio.gather(*(break_it() for _ in range(5)))) == [0, 0, 0, 0, 1]
 
@@ -106,7 +107,7 @@ async def test_who_keeps_a_clock_that_is_just_being_broken_finds_it_broken(pool:
             return await keep_deadline(connection, kind="answer", subject=1, now=NOON + 20 * MINUTE)
 
     async with transaction(pool) as breaking:
-        broken = await break_overdue(breaking, subjects=[1], now=NOON + 20 * MINUTE)
+        broken = await break_overdue(breaking, kinds=KINDS, subjects=[1], now=NOON + 20 * MINUTE)
         keeping = asyncio.create_task(keep())
         await until_somebody_waits(pool)
 
@@ -130,3 +131,12 @@ async def test_the_application_cannot_move_a_promise(pool: Pool) -> None:
 
         with pytest.raises(asyncpg.InsufficientPrivilegeError):
             await connection.execute("update work.deadline set due_at = due_at + interval '1 hour'")
+
+
+async def test_clocks_of_other_kinds_with_the_same_subject_are_left_alone(pool: Pool) -> None:
+    async with pool.acquire() as connection:
+        await start(connection, "refund_due", within=MINUTE)
+
+        assert await overdue_subjects(connection, kinds=KINDS, now=NOON + 2 * MINUTE) == []
+        assert await break_overdue(connection, kinds=KINDS, subjects=[1], now=NOON + 2 * MINUTE) == []
+        assert await running_deadlines(connection, [1], kinds=KINDS) == {}

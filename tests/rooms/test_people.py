@@ -8,7 +8,6 @@ import pytest
 from sahut.db import Pool, transaction
 from sahut.people import (
     Actor,
-    NotSignedIn,
     SignIn,
     TryLater,
     UnknownPhone,
@@ -176,7 +175,3 @@ async def test_people_are_found_by_phone_and_number_and_entered_once(pool: Pool)
         assert await person(connection, 999) is None
         assert await person_by_phone(connection, "+6281200000004") is None
         assert await names_of(connection, [numbers[0], 999]) == {numbers[0]: "Li Na"}
-
-
-def test_who_is_not_signed_in_is_told_so() -> None:
-    assert NotSignedIn().code == "not_signed_in"

@@ -7,20 +7,27 @@ from typing import Annotated
 
 import typer
 
+Demo = Annotated[bool, typer.Option("--demo", help="Of the demo home that ./run uses.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 File = Annotated[
-    Path, typer.Argument(help="A receipt or a proof, as JSON.", exists=True, dir_okay=False, readable=True)
+    Path,
+    typer.Argument(
+        help="A receipt, or what *Download receipt* saved: receipt and proof, as JSON.",
+        exists=True,
+        dir_okay=False,
+        readable=True,
+    ),
 ]
 Key = Annotated[str | None, typer.Option(help="The public key in hex; without it the one that the file names.")]
 
 
-def audit(as_json: Json = False) -> None:
+def audit(as_json: Json = False, demo: Demo = False) -> None:
     """Go over the books of money and care and the sealed log. Exit code 1 when anything does not agree."""
     from sahut.app.audit import audit as go_over  # noqa: PLC0415
     from sahut.app.settings import read_settings  # noqa: PLC0415
     from sahut.app.wiring import signer_of  # noqa: PLC0415
 
-    settings = read_settings()
+    settings = read_settings(demo=demo)
     findings = asyncio.run(go_over(settings.app_dsn, signer_of(settings).public_key))
     if as_json:
         typer.echo(json.dumps({"clean": not findings, "findings": [str(finding) for finding in findings]}))

@@ -29,7 +29,7 @@ async def show_case(visit: Visit) -> Response:
     async with visit.house.writing() as connection:
         case = await case_for(visit, connection, visit.path["number"])
         await note_view(visit, connection, case, "api")
-        next_due = (await running_deadlines(connection, [case.id])).get(case.id, [])
+        next_due = (await running_deadlines(connection, [case.id], kinds=care.PROMISES)).get(case.id, [])
     promise, due_at = next_due[0] if next_due else (None, None)
     return json_answer(line_shown(CaseLine(case, promise, due_at, None, "")))
 

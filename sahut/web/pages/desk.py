@@ -136,4 +136,4 @@ async def _open(connection: Connection, case: Case, after: int) -> OpenCase:
     messages = await care.messages(connection, case.id, after=after, at_most=MESSAGES)
     names = await names_of(connection, list({one.author_id for one in messages if one.author_id}))
     customer = await person(connection, case.person_id) if case.person_id else None
-    return OpenCase(case, customer, messages, names, await deadlines_of(connection, case.id))
+    return OpenCase(case, customer, messages, names, await deadlines_of(connection, case.id, kinds=care.PROMISES))

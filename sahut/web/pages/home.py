@@ -164,7 +164,7 @@ async def _thread(connection: Connection, visit: Visit, known: str | None, after
     after = after if known == line.case.number else 0
     messages = await care.messages(connection, line.case.id, after=after, at_most=MESSAGES)
     names = await names_of(connection, list({one.author_id for one in messages if one.author == "agent"}))
-    promises = [one for one in await deadlines_of(connection, line.case.id) if one.kind == care.ANSWER]
+    promises = await deadlines_of(connection, line.case.id, kinds=[care.ANSWER])
     return Thread(line, promises[0] if promises else None, messages, names, after)
 
 

@@ -6,7 +6,9 @@ import asyncpg
 import pytest
 
 from sahut.db import Pool, open_connection
+from sahut.journey import Intake
 from sahut.work import Sealer, Signer
+from tests.rooms.desk import NUMBER_KEY, Desk, ready
 from tests.rooms.world import World, make_world
 
 
@@ -48,3 +50,10 @@ async def connect() -> AsyncIterator[Connect]:
     for connection in opened:
         if not connection.is_closed():
             await connection.close(timeout=5)
+
+
+@pytest.fixture
+async def desk(world: World, signer: Signer) -> AsyncIterator[Desk]:
+    intake = await ready(Intake(world.pool, signer, NUMBER_KEY, world.clock))
+    yield Desk(world, intake)
+    await intake.close()

@@ -1,12 +1,7 @@
 """Cases and their conversations: each contact in one, in order; a reply sees what it answers; a promise always runs."""
 
 import asyncio
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
-
-import msgspec
-import pytest
 
 from sahut.bedrock import BadText
 from sahut.care import (
@@ -15,91 +10,19 @@ from sahut.care import (
     PROMISES,
     CaseClosed,
     ConversationMoved,
-    Message,
     MessageKeyReused,
     NoSuchCase,
     add_contacts,
-    case,
     cases,
-    messages,
-    renew_broken_promises,
-    reply,
     wait_estimate_s,
 )
 from sahut.channels import chat_inbound
 from sahut.db import open_pool, transaction
-from sahut.journey import Intake, job_handlers, watch_promises
-from sahut.people import Actor
-from sahut.work import JobRunner, Signer, deadlines_of, running_deadlines
+from sahut.journey import job_handlers
+from sahut.work import JobRunner, deadlines_of
 from tests.rooms.conftest import Connect
-from tests.rooms.test_intake import NUMBER_KEY, ready
-from tests.rooms.world import World, outcome, until, until_somebody_waits
-
-
-@dataclass
-class Desk:
-    """The world with an intake, and the verbs that a conversation needs."""
-
-    world: World
-    intake: Intake
-
-    async def write(self, actor: Actor | None, *texts: str) -> list[str]:
-        """Send messages; their contact numbers."""
-        counted = await self.world.pool.fetchval("select count(*) from care.contact")
-        receipts = [
-            await self.intake.receive(
-                chat_inbound(actor, client_message_id=f"{'message':_<20}-{counted + i}", text=text)
-            )
-            for i, text in enumerate(texts)
-        ]
-        return [receipt.number for receipt in receipts]
-
-    async def find_cases(self) -> None:
-        runner = JobRunner(self.world.pool, job_handlers(self.world.clock))
-        while await runner.run_due():
-            pass
-        assert await self.world.pool.fetchval("select count(*) from work.job") == 0
-
-    async def answer(self, number: str, text: str = "kami periksa", *, seen: int, key: str = "reply-1") -> Message:
-        async with transaction(self.world.pool) as connection:
-            return await reply(
-                connection,
-                self.world.bima,
-                number=number,
-                client_message_id=key,
-                text=text,
-                seen_seq=seen,
-                now=self.world.clock.now(),
-            )
-
-    async def conversation(self, number: str, after: int = 0) -> list[tuple[int, str, str]]:
-        async with self.world.pool.acquire() as connection:
-            found = await case(connection, number)
-            assert found is not None
-            said = await messages(connection, found.id, after=after)
-            assert after or found.last_seq == len(said)
-        return [(message.seq, message.author, message.text) for message in said]
-
-    async def renew(self) -> int:
-        async with transaction(self.world.pool) as connection:
-            return await renew_broken_promises(connection, self.world.clock.now())
-
-    async def promises(self) -> list[tuple[str, float]]:
-        """The running ones of the first case: kind, and in how many minutes they are due."""
-        async with self.world.pool.acquire() as connection:
-            running = (await running_deadlines(connection, [1], kinds=PROMISES)).get(1, [])
-        return [(kind, (due - self.world.clock.now()).total_seconds() / 60) for kind, due in running]
-
-    async def told(self, kind: str) -> list[dict[str, Any]]:
-        rows = await self.world.pool.fetch("select body from work.event where kind = $1 order by id", kind)
-        return [msgspec.json.decode(row[0]) for row in rows]
-
-
-@pytest.fixture
-async def desk(world: World, signer: Signer) -> Any:
-    intake = await ready(Intake(world.pool, signer, NUMBER_KEY, world.clock))
-    yield Desk(world, intake)
-    await intake.close()
+from tests.rooms.desk import Desk
+from tests.rooms.world import outcome, until_somebody_waits
 
 
 async def test_the_first_contact_opens_a_case_and_the_next_ones_join_it_in_order(desk: Desk) -> None:
@@ -311,93 +234,6 @@ async def test_after_a_solved_case_the_next_message_opens_a_new_one(desk: Desk) 
 
     assert await desk.conversation(first) == [(1, "customer", "satu")]
     assert await desk.conversation(second) == [(1, "customer", "dua")]
-
-
-async def test_a_promise_that_was_not_kept_is_recorded_as_broken_and_a_sooner_one_is_made(desk: Desk) -> None:
-    """Sooner than the broken one; and longer after each further one, so that an empty desk does not fill the log."""
-    (number,) = await desk.write(desk.world.sari, "satu")
-    await desk.find_cases()
-    table = [(14, 0, [(ANSWER, 1)]), (2, 1, [(ANSWER, 5)]), (0, 0, [(ANSWER, 5)]), (6, 1, [(ANSWER, 10)])]
-
-    for minutes, broken, running in table:
-        desk.world.clock.advance(timedelta(minutes=minutes))
-        assert await desk.renew() == broken
-        assert await desk.promises() == running
-
-    assert await desk.told("promise_broken") == [{"case": number, "promise": ANSWER}] * 2
-    assert await desk.world.pool.fetchval("select risk from care.case") == 2
-    assert (await desk.answer(number, seen=1)).seq == 2
-
-
-async def test_a_follow_up_that_was_forgotten_becomes_an_answer_that_is_due(desk: Desk) -> None:
-    (number,) = await desk.write(desk.world.sari, "satu")
-    await desk.find_cases()
-    await desk.answer(number, seen=1)
-    desk.world.clock.advance(timedelta(hours=24, minutes=1))
-
-    await desk.renew()
-
-    assert await desk.promises() == [(ANSWER, 15)]
-
-
-async def test_a_case_that_somebody_is_answering_is_not_said_to_be_broken(desk: Desk) -> None:
-    """The reply was there first: the watch leaves the case for its next look, and then there is nothing to break."""
-    (number,) = await desk.write(desk.world.sari, "satu")
-    await desk.find_cases()
-    desk.world.clock.advance(timedelta(minutes=16))
-
-    async with transaction(desk.world.pool) as answering:
-        await reply(
-            answering,
-            desk.world.bima,
-            number=number,
-            client_message_id="reply-1",
-            text="kami periksa",
-            seen_seq=1,
-            now=desk.world.clock.now(),
-        )
-        assert await asyncio.wait_for(desk.renew(), 5) == 0
-
-    assert await desk.renew() == 0
-    assert await desk.told("promise_broken") == []
-    assert len(await desk.told("promise_kept")) == 1
-
-
-async def test_a_solved_case_gets_no_new_promise(desk: Desk) -> None:
-    await desk.write(desk.world.sari, "satu")
-    await desk.find_cases()
-    await desk.world.pool.execute("update care.case set state = 'solved'")
-    desk.world.clock.advance(timedelta(hours=1))
-
-    assert await desk.renew() == 1
-    assert await desk.promises() == []
-
-
-async def test_processes_that_look_for_broken_promises_at_once_record_each_once(desk: Desk) -> None:
-    for actor in (desk.world.sari, desk.world.budi):
-        await desk.write(actor, "satu")
-    await desk.write(None, "tolong", "tolong")
-    await desk.find_cases()
-    desk.world.clock.advance(timedelta(minutes=16))
-
-    broken = await asyncio.gather(*(desk.renew() for _ in range(5)))
-
-    assert sum(broken) == 4
-    assert len(await desk.told("promise_broken")) == 4
-
-
-async def test_the_watch_records_by_itself(desk: Desk) -> None:
-    await desk.write(desk.world.sari, "satu")
-    await desk.find_cases()
-    desk.world.clock.advance(timedelta(minutes=16))
-    watching = asyncio.create_task(watch_promises(desk.world.pool, desk.world.clock))
-
-    async def told() -> bool:
-        return bool(await desk.told("promise_broken"))
-
-    assert await until(told)
-    watching.cancel()
-    await asyncio.wait([watching])
 
 
 async def test_cases_that_wait_for_an_answer_come_first_soonest_due_first(desk: Desk) -> None:

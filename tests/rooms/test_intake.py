@@ -28,20 +28,10 @@ from sahut.journey import (
 from sahut.people import Actor
 from sahut.work import Busy, CannotBeWritten, JobRunner, OutcomeUnknown, Sealer, Signer
 from tests.rooms.conftest import Connect
-from tests.rooms.world import CountingPool, World, outcome, until, until_somebody_waits
+from tests.rooms.desk import NUMBER_KEY, ready
+from tests.rooms.world import CountingPool, World, outcome, until_somebody_waits
 
-NUMBER_KEY = b"n" * 32
 SARI = Actor(1, "Sari Wulandari", "+6281200000001", "id", "customer")
-
-
-async def ready(intake: Intake) -> Intake:
-    await intake.start()
-
-    async def has_numbers() -> bool:
-        return intake.is_ready
-
-    await until(has_numbers)
-    return intake
 
 
 @pytest.fixture

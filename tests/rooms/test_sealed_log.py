@@ -22,13 +22,11 @@ from sahut.work import (
     append_events,
     head_bytes,
     listen,
-    lost_events,
     read_head,
     read_log,
     root_of,
     run_sealer,
     signature_is_good,
-    sweep,
 )
 from tests.rooms.conftest import Connect
 from tests.rooms.world import SOON_S, until
@@ -341,60 +339,6 @@ async def test_a_head_that_cannot_be_published_stops_no_sealing(
     await write(pool, "two")
     assert await sealer.tick() == 1
     assert await pool.fetchval("select count(*) from work.signed_head") == 1
-
-
-@pytest.mark.books_may_be_wrong("an alarm stays in the log")
-async def test_the_sweep_finds_what_the_sealer_has_passed_over_and_it_is_numbered_with_an_alarm(
-    pool: Pool, sealer: Sealer, connect: Connect, owner_dsn: str, app_dsn: str, signer: Signer
-) -> None:
-    await write(pool, "seen")
-    await sealer.tick()
-    owner = await connect(owner_dsn)
-    await owner.execute("update work.head set seen = seen + 2")  # as if two had been taken for dead
-    await write(pool, "lost one", "lost two", "after")
-    await pool.execute("select pg_terminate_backend(pid) from pg_stat_activity"
-                       " where application_name = 'sahut-test-sealer' and datname = current_database()")  # fmt: skip
-    after = Sealer(await connect(app_dsn), signer, None)
-    await after.wait_for_turn()
-    await after.tick()
-    assert await numbered(pool) == ["seen", "after"]
-
-    async with pool.acquire() as connection:
-        lost = await lost_events(connection, above=0, upto=10**9)
-        found = await sweep(connection)
-    after.expect(found)
-    after.expect(found)
-    await after.tick()
-
-    names = await numbered(pool)
-    assert names[:4] == ["seen", "after", "lost one", "lost two"]
-    assert found == lost
-    alarms = await pool.fetch(
-        "select topic, (body ->> 'event')::bigint from work.event where topic = 'alarm' order by id"
-    )
-    assert [row[1] for row in alarms] == found
-    async with pool.acquire() as connection:
-        assert await sweep(connection) == []
-
-
-async def test_the_sweep_finds_nothing_where_nothing_is_lost(
-    pool: Pool, sealer: Sealer, connect: Connect, app_dsn: str
-) -> None:
-    """Neither what is not numbered yet, nor what the sealer waits for, nor what was rolled back."""
-    slow = await connect(app_dsn)
-    open_one = slow.transaction()
-    await open_one.start()
-    await write(slow, "slow")
-    await write(pool, "first")
-    await sealer.tick()
-    await write(pool, "not yet")
-
-    async with pool.acquire() as connection:
-        assert await sweep(connection) == []
-    await open_one.rollback()
-    async with pool.acquire() as connection:
-        assert await sweep(connection) == []
-    assert await pool.fetchval("select count(*) from work.event where topic = 'alarm'") == 0
 
 
 async def test_the_log_is_append_only(pool: Pool, sealer: Sealer) -> None:

@@ -1,0 +1,85 @@
+"""The sweep: what the sealer has passed over is found, numbered, and told."""
+
+import pytest
+
+from sahut.db import Connection, Pool
+from sahut.work import (
+    EventRow,
+    Sealer,
+    Signer,
+    append_events,
+    lost_events,
+    read_log,
+    sweep,
+)
+from tests.rooms.conftest import Connect
+
+
+def event(name: str) -> EventRow:
+    return EventRow("care", 7, name, {"name": name})
+
+
+async def write(connection: Connection, *names: str) -> None:
+    await append_events(connection, [event(name) for name in names])
+
+
+async def numbered(pool: Pool) -> list[str]:
+    """What readers see, in order; the numbers must have no hole."""
+    async with pool.acquire() as connection:
+        entries = await read_log(connection, 0, 10_000)
+    assert [entry.n for entry in entries] == list(range(1, len(entries) + 1))
+    return [entry.kind for entry in entries]
+
+
+@pytest.mark.books_may_be_wrong("an alarm stays in the log")
+async def test_the_sweep_finds_what_the_sealer_has_passed_over_and_it_is_numbered_with_an_alarm(
+    pool: Pool, sealer: Sealer, connect: Connect, owner_dsn: str, app_dsn: str, signer: Signer
+) -> None:
+    await write(pool, "seen")
+    await sealer.tick()
+    owner = await connect(owner_dsn)
+    await owner.execute("update work.head set seen = seen + 2")  # as if two had been taken for dead
+    await write(pool, "lost one", "lost two", "after")
+    await pool.execute("select pg_terminate_backend(pid) from pg_stat_activity"
+                       " where application_name = 'sahut-test-sealer' and datname = current_database()")  # fmt: skip
+    after = Sealer(await connect(app_dsn), signer, None)
+    await after.wait_for_turn()
+    await after.tick()
+    assert await numbered(pool) == ["seen", "after"]
+
+    async with pool.acquire() as connection:
+        lost = await lost_events(connection, above=0, upto=10**9)
+        found = await sweep(connection)
+    after.expect(found)
+    after.expect(found)
+    await after.tick()
+
+    names = await numbered(pool)
+    assert names[:4] == ["seen", "after", "lost one", "lost two"]
+    assert found == lost
+    alarms = await pool.fetch(
+        "select topic, (body ->> 'event')::bigint from work.event where topic = 'alarm' order by id"
+    )
+    assert [row[1] for row in alarms] == found
+    async with pool.acquire() as connection:
+        assert await sweep(connection) == []
+
+
+async def test_the_sweep_finds_nothing_where_nothing_is_lost(
+    pool: Pool, sealer: Sealer, connect: Connect, app_dsn: str
+) -> None:
+    """Neither what is not numbered yet, nor what the sealer waits for, nor what was rolled back."""
+    slow = await connect(app_dsn)
+    open_one = slow.transaction()
+    await open_one.start()
+    await write(slow, "slow")
+    await write(pool, "first")
+    await sealer.tick()
+    await write(pool, "not yet")
+
+    async with pool.acquire() as connection:
+        assert await sweep(connection) == []
+    await open_one.rollback()
+    async with pool.acquire() as connection:
+        assert await sweep(connection) == []
+    assert await pool.fetchval("select count(*) from work.event where topic = 'alarm'") == 0

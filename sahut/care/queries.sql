@@ -24,7 +24,7 @@ told as (
       from new),
 queued as (
     insert into work.job (kind, key, body)
-    select 'find_case', 'find_case ' || id, jsonb_build_object('contact', id, 'person', person_id) from new)
+    select 'find_case', 'find_case ' || person_id || ' ' || id, jsonb_build_object('contact', id, 'person', person_id) from new)
 select number from new;
 
 -- name: first_contacts
@@ -38,11 +38,13 @@ select c.channel_account, c.provider_key, c.number, c.received_at, c.answer_due_
 select pg_advisory_xact_lock(:class::int, (:person % 2147483647)::int);
 
 -- name: waiting_contacts
--- The person's contacts that are in no case yet, in the order in which they came; none once this contact is in one. All
--- are looked at: one that was inserted early and committed late must not be passed over.
+-- The person's contacts that are in no case yet, in the order in which they came; none once this contact is in one. Each
+-- has its job, which was committed with it, so a range of keys finds them however much the person has written before.
+-- ('!' follows the blank.)
 select c.id, c.number, c.language, c.text, c.provider_key, c.received_at, c.answer_due_at
-  from care.contact c
- where c.person_id = :person and not exists (select from care.message m where m.contact_id = c.id)
+  from work.job j join care.contact c on c.id = split_part(j.key, ' ', 3)::bigint
+ where j.key >= 'find_case ' || :person::bigint || ' ' and j.key < 'find_case ' || :person::bigint || '!'
+   and not exists (select from care.message m where m.contact_id = c.id)
    and not exists (select from care.message mine where mine.contact_id = :contact)
  order by c.id
  limit 1000;
@@ -127,7 +129,7 @@ select percentile_cont(0.5) within group (order by wait)::float8 as median, coun
 -- Contacts that are in no case and that no job will bring there.
 select c.number from care.contact c
  where not exists (select from care.message m where m.contact_id = c.id)
-   and not exists (select from work.job j where j.key = 'find_case ' || c.id and j.buried_at is null)
+   and not exists (select from work.job j where j.key = 'find_case ' || c.person_id || ' ' || c.id and j.buried_at is null)
  order by c.id limit 20;
 
 -- name: audit_contact_events

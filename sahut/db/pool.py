@@ -23,6 +23,7 @@ APPLICATION_SETTINGS = {
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
     "enable_seqscan": "off",
+    "enable_bitmapscan": "off",  # an index read in its order needs no sort, and stops at the limit
     "timezone": "UTC",
 }
 # What says that the database cannot be reached, or has just gone; all else is a fault of ours or of the data.

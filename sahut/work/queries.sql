@@ -62,7 +62,9 @@ select e.id,
        pg_current_xact_id()::text::bigint as horizon
   from ((select late.*
           from unnest(:gap_first::bigint[], :gap_last::bigint[]) as gap (first, last)
-         cross join lateral (select * from work.event where id between gap.first and gap.last) as late
+         -- Order and limit also inside, or the planner turns the join round and tests every event against every gap.
+         cross join lateral (
+                select * from work.event where id between gap.first and gap.last order by id limit :at_most) as late
          order by late.id limit :at_most)
          union all
         (select * from work.event where id > :seen order by id limit :at_most)) as e

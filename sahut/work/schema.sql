@@ -82,7 +82,7 @@ CREATE TABLE work.idempotency (
 
 CREATE TABLE work.job (
     id bigint NOT NULL,
-    key text NOT NULL,
+    key text NOT NULL COLLATE pg_catalog."C",
     kind text NOT NULL,
     run_at timestamp with time zone DEFAULT now() NOT NULL,
     attempts integer DEFAULT 0 NOT NULL,
@@ -93,6 +93,8 @@ CREATE TABLE work.job (
     CONSTRAINT job_key_check CHECK (((length(key) >= 1) AND (length(key) <= 200))),
     CONSTRAINT job_kind_check CHECK (((length(kind) >= 1) AND (length(kind) <= 64)))
 );
+
+COMMENT ON COLUMN work.job.key IS 'Once for each thing to do; what belongs together begins alike, so that a range of keys finds it.';
 
 COMMENT ON COLUMN work.job.story IS 'The failures so far, newest last, at most ten: [{"at", "error"}].';
 

@@ -140,7 +140,7 @@ def _settings(place: Place) -> list[str]:
     """Give the settings at each start, so that they are those of this release and not of the day of ``initdb``."""
     settings = {
         "unix_socket_permissions": "0700",
-        "max_connections": "200",
+        "max_connections": "400",
         "shared_buffers": f"{_shared_buffers()}MB",
         "fsync": "on",
         "full_page_writes": "on",

@@ -70,7 +70,7 @@ grant select, insert on work.signed_head to sahut_app;
 -- run_at is also the lease: claiming moves it ahead. attempts is the fence: only who holds the newest attempt may finish.
 create table work.job (
     id bigint generated always as identity primary key,
-    key text not null unique check (length(key) between 1 and 200),
+    key text collate "C" not null unique check (length(key) between 1 and 200),
     kind text not null check (length(kind) between 1 and 64),
     run_at timestamptz not null default now(),
     attempts int not null default 0,
@@ -78,6 +78,7 @@ create table work.job (
     story jsonb not null default '[]',
     body jsonb not null check (jsonb_typeof(body) = 'object')
 );
+comment on column work.job.key is 'Once for each thing to do; what belongs together begins alike, so that a range of keys finds it.';
 create index job_due on work.job (run_at, id) where buried_at is null;
 comment on column work.job.story is 'The failures so far, newest last, at most ten: [{"at", "error"}].';
 grant select, insert, update, delete on work.job to sahut_app;

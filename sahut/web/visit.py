@@ -10,10 +10,10 @@ from typing import Any, Literal
 from urllib.parse import parse_qsl
 
 from starlette.datastructures import Headers
-from starlette.requests import cookie_parser
 from starlette.types import Scope
 
 from sahut.people import Actor, who
+from sahut.web.cookies import token_in
 from sahut.web.house import House
 from sahut.web.rules import ForeignOrigin, SignInNeeded
 from sahut.web.words import LANGUAGES, Words, choose_language, words_in
@@ -25,12 +25,13 @@ Realm = Literal["customer", "agent"]
 class Visit:
     """A request as its view sees it.
 
-    `actor`: who is signed in, None when nobody is; `token`: with what. `path`: values out of the address.
-    `sent`: the body in the shape of the row, None when the row takes none.
+    `actor`: who is signed in, None when nobody is; `token`: with what. `address`: the path that was asked; `path`:
+    the values out of it. `sent`: the body in the shape of the row, None when the row takes none.
     """
 
     house: House
     headers: Headers
+    address: str
     path: Mapping[str, str]
     query: Mapping[str, str]
     actor: Actor | None
@@ -92,10 +93,8 @@ async def find_actor(
     token, by_cookie = _token_of(house, headers, path, query)
     if token is None:
         return None, None
-    actor = None
-    if 16 <= len(token) <= 200 and token.isascii():
-        async with house.reading() as connection:
-            actor = await who(connection, token, house.clock.now())
+    async with house.reading() as connection:
+        actor = await who(connection, token, house.clock.now())
     if actor is None:
         if by_cookie:
             return None, None
@@ -135,6 +134,5 @@ def _token_of(house: House, headers: Headers, path: str, query: Mapping[str, str
     if authorization is not None:
         scheme, _, token = authorization.partition(" ")
         return (token.strip() if scheme.lower() == "bearer" else ""), False
-    cookies = cookie_parser(headers.get("cookie", ""))
     at_desk = path.startswith(("/desk", "/api/v1/desk")) or query.get("desk") == "1"
-    return cookies.get(cookie_name(house, "agent" if at_desk else "customer")) or None, True
+    return token_in(headers.get("cookie", ""), cookie_name(house, "agent" if at_desk else "customer")), True

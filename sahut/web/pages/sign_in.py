@@ -3,7 +3,6 @@
 from base64 import urlsafe_b64encode
 
 import msgspec
-from starlette.requests import cookie_parser
 from starlette.responses import RedirectResponse, Response
 
 from sahut.bedrock import Refusal
@@ -11,10 +10,10 @@ from sahut.channels import chat_inbound
 from sahut.journey import Receipt
 from sahut.people import sign_out
 from sahut.web import shapes
-from sahut.web.answers import json_answer, page, refusal_headers
-from sahut.web.api.contacts import contact_shown, find_contact, read_receipt
-from sahut.web.pages.forms import errors_beside, new_id
-from sahut.web.refusals import row_of
+from sahut.web.answers import json_answer, page
+from sahut.web.contacts import contact_shown, find_contact
+from sahut.web.cookies import receipt_in
+from sahut.web.pages.forms import errors_beside, new_id, said_with
 from sahut.web.visit import Realm, Visit, language_sent, session_cookie
 from sahut.web.words import words_in
 
@@ -24,18 +23,16 @@ _RECEIPT_KEPT_S = 7 * 24 * 3600
 
 def sign_in_page(visit: Visit, *, to: str, typed: str = "", refusal: Refusal | None = None, text: str = "") -> Response:
     """The sign-in page. `typed`, `text`: what was typed before; `refusal`: why it was not taken."""
-    row = row_of(refusal) if refusal else None
     return page(
         "sign_in.html",
         visit.words,
         visit.house,
-        status=row.status if row else 200,
-        headers=refusal_headers(refusal) if refusal else None,
         to=to,
         phone=typed,
         text=text,
         message_id=new_id(),
         errors=errors_beside(refusal, visit, otherwise="pin"),
+        **said_with(refusal),
     )
 
 
@@ -100,7 +97,8 @@ async def show_receipt(visit: Visit) -> Response:
 
 
 def _receipt_kept(visit: Visit) -> Receipt | None:
+    kept = receipt_in(visit.headers.get("cookie", ""), _RECEIPT_COOKIE)
     try:
-        return read_receipt(cookie_parser(visit.headers.get("cookie", ""))[_RECEIPT_COOKIE])
-    except (KeyError, ValueError, msgspec.MsgspecError):
+        return None if kept is None else read_receipt(kept)
+    except (ValueError, msgspec.MsgspecError):
         return None

@@ -6,10 +6,18 @@
 
 import contextlib
 import fcntl
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
 
 from sahut.app.cannot_start import CannotStart
+from sahut.app.settings import Settings
+
+
+def open_private(path: Path) -> IO[bytes]:
+    """Open a file for adding to its end that nobody else may read, also when it is made now."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600), "ab")
 
 
 class Home:
@@ -43,9 +51,17 @@ class Home:
         """
         if self.is_demo:
             return
-        if (self.path / "engine").exists() or (self.path / "engine.at").exists():
+        # The mark comes before anything else of a demo, so what is here without it is real.
+        if any((self.path / made).exists() for made in ("engine", "engine.at", "secrets")):
             raise CannotStart(f"{self.path} is a real home and stays one: choose another SAHUT_HOME for --demo.")
         self._mark.write_text("This home is a demo and stays one: its people and its money are invented.\n")
+
+    def refuse_elsewhere(self, settings: Settings) -> None:
+        """A demo home uses its own database and no other. **Refuses**: ``CannotStart``."""
+        if self.is_demo and settings.database_url is not None:
+            raise CannotStart(
+                f"{self.path} is a demo of invented people and uses its own database: unset SAHUT_DATABASE_URL."
+            )
 
     @contextlib.contextmanager
     def held(self) -> Iterator[None]:
@@ -53,7 +69,7 @@ class Home:
 
         **Refuses**: ``CannotStart`` when another one runs.
         """
-        with (self.path / "up.lock").open("a") as file:
+        with open_private(self.path / "up.lock") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:

@@ -36,6 +36,7 @@ async def open_house(settings: Settings, name: str) -> AsyncIterator[House]:
 
     The database may be away: then the house says that it is not ready, and becomes so by itself.
     """
+    Home(settings.home).refuse_elsewhere(settings)
     clock = SystemClock()
     signer = signer_of(settings)
     async with open_process_pool(settings, WEB_POOL, name) as pool, contextlib.AsyncExitStack() as closing:

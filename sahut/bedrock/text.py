@@ -1,6 +1,11 @@
 """Text with bounds: what comes from outside is checked once, here, before anything keeps it."""
 
+import re
+
 from sahut.bedrock.refusal import Refusal
+
+# C0 and C1 but for tab and line ends (NUL is refused), and the bidirectional controls of UAX #9.
+_UNSEEN = re.compile("[\x01-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 class BadText(Refusal):
@@ -15,7 +20,10 @@ class BadText(Refusal):
 
 
 def bounded_text(text: str, field: str, *, at_most: int, at_least: int = 1) -> str:
-    """The text without white space around it.
+    """The text without white space around it and without control characters, line ends and tabs aside.
+
+    What turns the direction of writing goes too: it comes along from other programs unseen, and can make a text look
+    like another.
 
     `at_least`, `at_most`: length in characters (code points). UTF-8 takes at most four bytes for each.
     Refuses: `bad_text` with the reason `too_short`, `too_long`, `nul` (PostgreSQL keeps none) or `not_unicode`
@@ -23,7 +31,7 @@ def bounded_text(text: str, field: str, *, at_most: int, at_least: int = 1) -> s
     """
     if len(text) > at_most * 2 + 64:  # do not even strip what is far too long
         raise BadText(field, "too_long", at_most)
-    text = text.strip()
+    text = _UNSEEN.sub("", text).strip()
     if len(text) < at_least:
         raise BadText(field, "too_short", at_most)
     if len(text) > at_most:

@@ -10,7 +10,7 @@ Begin reading at `schema.sql`, then `rules.py`.
 """
 
 from sahut.care.audit import audit_care
-from sahut.care.cases import Case, CaseLine, Message, case, cases, contact_state, messages, wait_estimate_s
+from sahut.care.cases import Case, CaseLine, Message, case, cases, contact_state, count_cases, messages, wait_estimate_s
 from sahut.care.contacts import ContactRow, FirstContact, first_contacts, receive_contacts, reserve_number_blocks
 from sahut.care.conversation import add_contacts, renew_broken_promises, reply
 from sahut.care.rules import (
@@ -18,6 +18,7 @@ from sahut.care.rules import (
     ANSWER_WITHIN,
     FOLLOW_UP,
     PROMISES,
+    TEXT_AT_MOST,
     CaseClosed,
     ContactState,
     ConversationMoved,
@@ -31,6 +32,7 @@ __all__ = [
     "ANSWER_WITHIN",
     "FOLLOW_UP",
     "PROMISES",
+    "TEXT_AT_MOST",
     "Case",
     "CaseClosed",
     "CaseLine",
@@ -47,6 +49,7 @@ __all__ = [
     "case",
     "cases",
     "contact_state",
+    "count_cases",
     "first_contacts",
     "messages",
     "receive_contacts",

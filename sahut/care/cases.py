@@ -66,6 +66,11 @@ async def cases(connection: Connection, *, person_id: int | None, at_most: int =
     ]
 
 
+async def count_cases(connection: Connection, *, person_id: int | None) -> int:
+    """How many cases there are, of a person or of all (None). Reads only."""
+    return int(await _queries.count_cases.fetchval(connection, person=person_id))
+
+
 async def case(connection: Connection, number: str) -> Case | None:
     """A case by its nine digits; None when there is none. Reads only."""
     row = await _queries.case.fetchrow(connection, number=int(number))

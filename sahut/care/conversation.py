@@ -22,6 +22,7 @@ from sahut.care.rules import (
     as_number,
 )
 from sahut.db import Connection, Queries
+from sahut.guard import mask_secrets
 from sahut.people import Actor
 from sahut.work import (
     EventRow,
@@ -107,7 +108,7 @@ async def reply(
     Writes: `care.message`, `care.case`; keeps the clock `answer`, opens `follow_up`; events `message_added`,
     `promise_kept`. Locks the case.
     """
-    text = bounded_text(text, "text", at_most=TEXT_AT_MOST)
+    text = mask_secrets(bounded_text(text, "text", at_most=TEXT_AT_MOST)).text
     client_message_id = bounded_text(client_message_id, "client_message_id", at_most=64)
     case = await _queries.lock_case.fetchrow(connection, number=int(number))
     if case is None:

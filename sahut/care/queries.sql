@@ -108,6 +108,9 @@ select c.id, c.number, c.person_id, c.matter, c.language, c.state, c.last_seq, c
  order by (c.state = 'open') desc, (d.kind is not distinct from 'answer') desc, d.due_at, c.id
  limit :at_most;
 
+-- name: count_cases
+select count(*) from care.case where :person::bigint is null or person_id = :person::bigint;
+
 -- name: messages
 select seq, author, author_id, client_message_id, text, at from care.message
  where case_id = :case_id and seq > :after order by seq limit :at_most;

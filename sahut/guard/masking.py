@@ -35,12 +35,14 @@ _CARD_WORD = rf"(?:{_NO_LETTER_BEFORE}(?:cvv2?|cvc2?|cid){_NO_LETTER_AFTER}|安�
 _GAP = r"[^\d\n]{0,24}?"
 _NO_MONEY = r"(?<!rp)(?<!rp )(?<!rp\.)(?<!idr)(?<!idr )(?<![¥￥$])"
 _CODE, _END = r"(?<![\d.,])\d(?:[ \-]?\d){3,7}", r"(?![ \-]?\d)(?![.,]\d)"
+# Each blank belongs to one word and is bounded, or a text of blanks would be tried in all its divisions.
+_LINK = r"(?:\s{0,3}(?:itu|adalah|is|是|为))?(?:\s{0,3}(?:my|saya|我的))?\s{0,3}"
 _CODES = tuple(
     re.compile(pattern, re.IGNORECASE)
     for pattern in (
         rf"{_WORD}{_GAP}{_NO_MONEY}(?P<code>{_CODE}){_END}",
         rf"{_CARD_WORD}{_GAP}(?P<code>(?<!\d)\d{{3,4}}(?!\d))",
-        rf"{_NO_MONEY}(?P<code>{_CODE}){_END}\s*(?:itu|adalah|is|是|为)?\s*(?:my|saya|我的)?\s*{_WORD}",
+        rf"{_NO_MONEY}(?P<code>{_CODE}){_END}{_LINK}{_WORD}",
     )
 )
 

@@ -31,7 +31,7 @@ from sahut.care import (
 )
 from sahut.db import AWAY, POOL_WAIT_S, DatabaseAway, Pool, give_up
 from sahut.journey.receipts import ContactKeyReused, Promise, Receipt, commitment_to, rfc3339, sign_receipts
-from sahut.work import Batcher, Busy, OutcomeUnknown, Signer
+from sahut.work import Batcher, Busy, CannotBeWritten, OutcomeUnknown, Signer
 
 BLOCK, BLOCKS_AHEAD = 500, 4
 _ESTIMATE_EVERY_S, _RETRY_S = 15.0, 0.5
@@ -91,22 +91,25 @@ class Intake:
         with the same key is received, once.
         Writes: `care.contact`, event `contact_received`, job `find_case`, in one commit.
         """
-        row, count = self._row(inbound)
-        try:
-            return await self.batcher.submit(row)
-        except Busy:
-            self._numbers.appendleft(count)  # nobody has been told this number
-            raise
-
-    def _row(self, inbound: Inbound) -> tuple[ContactRow, int]:
         if not self._numbers:
             self._low.set()
             raise Busy
         count = self._numbers.popleft()
         if len(self._numbers) < BLOCK * (BLOCKS_AHEAD - 1):
             self._low.set()
+        row = self._row(inbound, count)
+        try:
+            receipt = await self.batcher.submit(row)
+        except (Busy, DatabaseAway, ContactKeyReused, CannotBeWritten):
+            self._numbers.append(count)  # no row bears it and nobody was told: repetitions must not use numbers up
+            raise
+        if receipt.number != row.number:
+            self._numbers.append(count)
+        return receipt
+
+    def _row(self, inbound: Inbound, count: int) -> ContactRow:
         now = self._clock.now()
-        row = ContactRow(
+        return ContactRow(
             number=contact_number(count, self._number_key),
             channel_account=inbound.channel_account,
             provider_key=inbound.provider_key,
@@ -118,19 +121,22 @@ class Intake:
             received_at=now,
             answer_due_at=answer_due(now),
         )
-        return row, count
 
     async def _write(self, rows: list[ContactRow]) -> Sequence[Receipt | Refusal]:
         # In order of their keys: two processes that get the same messages lock them in the same order.
         ordered = sorted(rows, key=lambda row: (row.channel_account, row.provider_key))
-        for attempt in range(_DEADLOCKS_AT_MOST):
+        new, first = await self._write_again_after_deadlocks(ordered)
+        return self._answers(rows, new, first)
+
+    async def _write_again_after_deadlocks(
+        self, rows: list[ContactRow]
+    ) -> tuple[set[str], dict[tuple[str, str], FirstContact]]:
+        for _ in range(_DEADLOCKS_AT_MOST):
             try:
-                new, first = await self._write_once(ordered)
-                return self._answers(rows, new, first)
+                return await self._write_once(rows)
             except asyncpg.TransactionRollbackError:  # nothing was written
-                if attempt == _DEADLOCKS_AT_MOST - 1:
-                    raise DatabaseAway from None
-        raise AssertionError("the last attempt returns or raises")
+                continue
+        raise DatabaseAway
 
     async def _write_once(self, rows: list[ContactRow]) -> tuple[set[str], dict[tuple[str, str], FirstContact]]:
         try:

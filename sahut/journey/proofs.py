@@ -74,18 +74,25 @@ def verify_contact_file(written: bytes, public_key: bytes | None) -> FileVerdict
     """
     try:
         file = _read_file(written)
-        key = public_key or bytes.fromhex(file.public_key or "")
+        key = bytes.fromhex(file.public_key or "") if public_key is None else public_key
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        return FileVerdict(False, [f"This file is no receipt: {error}"])
+        return FileVerdict(False, [f"This file is no receipt: {_shown(str(error))}"])
     if len(key) != 32:
         return FileVerdict(False, ["There is no public key to check against; give one with --key."])
-    source = "the key you gave" if public_key else "the key in the file, so compare it with our signed directory"
+    source = (
+        "the key in the file, so compare it with our signed directory" if public_key is None else "the key you gave"
+    )
     lines = [f"Checked against {source}: {key_id_of(key)}."]
     good = _check_receipt(file.receipt, key, lines)
     if file.proof is None:
         lines.append("The file has no inclusion proof yet; ask for the contact again in a minute.")
         return FileVerdict(good, lines)
     return FileVerdict(_check_proof(file.receipt, file.proof, key, lines) and good, lines)
+
+
+def _shown(text: str) -> str:
+    """What a file says, in one line and without what could draw on a terminal."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text[:120])
 
 
 def _read_file(written: bytes) -> ContactFile:
@@ -97,9 +104,8 @@ def _read_file(written: bytes) -> ContactFile:
 
 def _check_receipt(receipt: Receipt, key: bytes, lines: list[str]) -> bool:
     good = receipt_is_good(key, receipt)
-    lines.append(
-        f"Receipt {receipt.number} of {receipt.received_at}: the signature is {'good' if good else 'NOT good'}."
-    )
+    named = f"Receipt {_shown(receipt.number)} of {_shown(receipt.received_at)}"
+    lines.append(f"{named}: the signature is {'good' if good else 'NOT good'}.")
     return good
 
 
@@ -110,14 +116,16 @@ def _check_proof(receipt: Receipt, proof: ContactProof, key: bytes, lines: list[
         signed_at = datetime.fromisoformat(proof.signed_at)
         event = json.loads(proof.leaf)
     except (ValueError, RecursionError) as error:
-        lines.append(f"The proof cannot be read: {error}")
+        lines.append(f"The proof cannot be read: {_shown(str(error))}")
         return False
     same = _is_about(event, receipt)
     lines.append(f"The event in the log {'is about this receipt' if same else 'is NOT about this receipt'}.")
     inside = root_by_path(leaf_hash(proof.leaf.encode()), proof.n - 1, proof.head_n, path) == root
     lines.append(f"Event {proof.n} {'is' if inside else 'is NOT'} in the log of {proof.head_n} events.")
     signed = signature_is_good(key, HEAD, head_bytes(proof.head_n, root, signed_at), signature)
-    lines.append(f"The head of the log of {proof.signed_at}: the signature is {'good' if signed else 'NOT good'}.")
+    lines.append(
+        f"The head of the log of {_shown(proof.signed_at)}: the signature is {'good' if signed else 'NOT good'}."
+    )
     return same and inside and signed
 
 

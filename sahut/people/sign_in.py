@@ -1,17 +1,18 @@
 """Signing in with phone and PIN. The slow hash runs in a bounded pool, so a flood of tries cannot stop the house."""
 
 import asyncio
+from collections import Counter, OrderedDict
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
-from sahut.bedrock import Clock
-from sahut.db import Pool, Queries, transaction
+from sahut.bedrock import Clock, Refusal
+from sahut.db import POOL_WAIT_S, Pool, Queries, transaction
 from sahut.people.actor import Actor
 from sahut.people.persons import add_session
-from sahut.people.rules import TryLater, WrongPhoneOrPin, normal_phone, wait_after
+from sahut.people.rules import TryLater, WrongPhoneOrPin, normal_phone, tries_after, wait_after
 from sahut.work import Busy
 
 _queries = Queries.load("sahut.people")
@@ -19,16 +20,25 @@ _queries = Queries.load("sahut.people")
 # the counted tries guard it.
 # it.
 _HASHER = PasswordHasher(time_cost=3, memory_cost=32 * 1024, parallelism=1)
-_AT_ONCE, _WAITING = 2, 64
+_AT_ONCE, _WAITING, _WAITING_FOR_ONE = 2, 64, 2
+_UNKNOWN_WAITING, _UNKNOWN_KEPT = 16, 10_000
 
 
 class SignIn:
-    """Checks phone and PIN for one process."""
+    """Checks phone and PIN for one process.
+
+    Known phones and unknown ones stand in lines of their own, and at most two tries of one phone in a line, so that a
+    flood of guesses keeps nobody else waiting.
+    """
 
     def __init__(self, pool: Pool, clock: Clock) -> None:
         self._pool, self._clock = pool, clock
-        self._threads = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="pin")
-        self._waiting = 0
+        self._known = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="pin")
+        self._unknown = ThreadPoolExecutor(1, thread_name_prefix="no-pin")
+        self._waiting: Counter[str] = Counter()
+        self._unknown_waiting = 0
+        # Unknown phones are counted and told to wait like known ones, or the wait would tell which are known.
+        self._unknown_tries: OrderedDict[str, tuple[int, datetime]] = OrderedDict()
         # Checked when the phone is unknown, so that both answers take the same time.
         self._nobody = _HASHER.hash("no PIN of anybody")
 
@@ -40,42 +50,67 @@ class SignIn:
     async def sign_in(self, phone: str, pin: str) -> tuple[str, datetime, Actor]:
         """Open a session for who knows phone and PIN: its token, when it ends, and who it is.
 
-        Refuses: `bad_phone`, `wrong_phone_or_pin`, `try_later`, `busy`. Writes: `people.session`, the count of wrong
-        tries.
+        Refuses: `bad_phone`, `wrong_phone_or_pin`, `try_later`, `busy`.
+        Writes: `people.session`, the count of wrong tries.
         """
         phone = normal_phone(phone)
         now = self._clock.now()
-        async with self._pool.acquire() as connection:
+        async with self._pool.acquire(timeout=POOL_WAIT_S) as connection:
             row = await _queries.person_by_phone.fetchrow(connection, phone=phone)
-        good = await self._pin_is_good(self._nobody if row is None else row["pin_hash"], pin)
         if row is None:
-            raise WrongPhoneOrPin
+            raise await self._refuse_unknown(phone, pin, now)
+        _check_wait(row["try_again_at"], now)  # before the slow part, and once more below, under the lock
+        if self._waiting[phone] >= _WAITING_FOR_ONE or self._waiting.total() >= _WAITING:
+            raise Busy
+        self._waiting[phone] += 1
+        try:
+            good = await asyncio.get_running_loop().run_in_executor(self._known, _verify, row["pin_hash"], pin)
+        finally:
+            self._waiting -= Counter({phone: 1})
+        return await self._decide(phone, good, now)
+
+    async def _decide(self, phone: str, good: bool, now: datetime) -> tuple[str, datetime, Actor]:
+        """Under the person's lock: of many tries at once each is counted, and none is heard while one must wait."""
         async with transaction(self._pool) as connection:
             row = await _queries.lock_person_by_phone.fetchrow(connection, phone=phone)
             assert row is not None
-            # Decided under the lock: of many tries at once each is counted, and none is heard while one must wait.
-            waits = row["try_again_at"] is not None and row["try_again_at"] > now
-            if good and not waits:
+            _check_wait(row["try_again_at"], now)
+            if good:
                 await _queries.count_try.execute(connection, id=row["id"], wrong_tries=0, try_again_at=None)
                 token, ends_at = await add_session(connection, row["id"], now)
                 return token, ends_at, Actor(row["id"], row["name"], row["phone"], row["language"], row["role"])
-            if not waits:
-                wrong = row["wrong_tries"] + 1
-                await _queries.count_try.execute(
-                    connection, id=row["id"], wrong_tries=wrong, try_again_at=now + wait_after(wrong)
-                )
-        if waits:
-            raise TryLater(int((row["try_again_at"] - now).total_seconds()) + 1)
+            wrong = tries_after(row["wrong_tries"], row["try_again_at"], now)
+            await _queries.count_try.execute(
+                connection, id=row["id"], wrong_tries=wrong, try_again_at=now + wait_after(wrong)
+            )
         raise WrongPhoneOrPin
 
-    async def _pin_is_good(self, kept: str, pin: str) -> bool:
-        if self._waiting >= _WAITING:
-            raise Busy
-        self._waiting += 1
+    async def _refuse_unknown(self, phone: str, pin: str, now: datetime) -> Refusal:
+        """What somebody is told whose phone we do not know: the same, after the same time, as with a wrong PIN."""
+        tries, again_at = self._unknown_tries.pop(phone, (0, None))
+        if again_at is not None:
+            try:
+                _check_wait(again_at, now)
+            except TryLater as wait:
+                self._unknown_tries[phone] = (tries, again_at)
+                return wait
+        if self._unknown_waiting >= _UNKNOWN_WAITING:
+            return Busy()
+        tries = tries_after(tries, again_at, now)
+        self._unknown_tries[phone] = (tries, now + wait_after(tries))
+        if len(self._unknown_tries) > _UNKNOWN_KEPT:
+            self._unknown_tries.popitem(last=False)
+        self._unknown_waiting += 1
         try:
-            return await asyncio.get_running_loop().run_in_executor(self._threads, _verify, kept, pin)
+            await asyncio.get_running_loop().run_in_executor(self._unknown, _verify, self._nobody, pin)
         finally:
-            self._waiting -= 1
+            self._unknown_waiting -= 1
+        return WrongPhoneOrPin()
+
+
+def _check_wait(again_at: datetime | None, now: datetime) -> None:
+    if again_at is not None and again_at > now:
+        raise TryLater(int((again_at - now).total_seconds()) + 1)
 
 
 def _verify(kept: str, pin: str) -> bool:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from sahut.bedrock import Refusal, bounded_text, currency_number
 from sahut.db import AWAY, DatabaseAway, Pool
+from sahut.guard import mask_secrets
 from sahut.ledger import Ledger, Transfer, TransferKind, customer_account
 from sahut.people import Actor, normal_phone, person_by_phone
 from sahut.work import EventRow
@@ -61,13 +62,18 @@ class Transfers:
     ) -> Transferred:
         """Send money to the person with this phone.
 
-        `note`: at most 140 characters, or None. `key`: see `bad_idempotency_key`.
+        `note`: at most 140 characters, or None; card numbers and codes in it are masked. `key`: see
+        `bad_idempotency_key`.
         Refuses: `bad_phone`, `unknown_recipient`, `no_wallet`, `unknown_currency`, `bad_text`, `bad_idempotency_key`,
         and all that `Ledger.post` refuses. Writes: what `Ledger.post` writes; events `transfer_sent`,
         `transfer_received`.
         """
         ledger_key = uuid_of_key(key)
-        memo = None if note is None or not note.strip() else bounded_text(note, "note", at_most=NOTE_AT_MOST)
+        memo = (
+            None
+            if note is None or not note.strip()
+            else mask_secrets(bounded_text(note, "note", at_most=NOTE_AT_MOST)).text
+        )
         number = currency_number(currency)
         phone = normal_phone(to_phone)
         try:

@@ -20,6 +20,13 @@ OPENING_MINOR = 1_000_000_000  # Rp10.000.000
 _ONE_AT_A_TIME = 0x5A_48DE  # advisory: two that start together give the same people the same ids
 
 
+_OTHERS = "select count(*) from people.person where phone <> all($1::text[])"
+
+
+class RealPeople(Exception):
+    """The database has people whom nobody invented: the demo world, with its public PINs, stays out."""
+
+
 @dataclass(frozen=True, slots=True)
 class DemoPerson:
     """Somebody of the demo world, with the PIN that the first page tells."""
@@ -48,6 +55,8 @@ async def seed(dsn: str) -> None:
     try:
         async with transaction(pool) as connection:
             await connection.execute("select pg_advisory_xact_lock($1)", _ONE_AT_A_TIME)
+            if others := await connection.fetchval(_OTHERS, [person.phone for person in PEOPLE]):
+                raise RealPeople(f"{others} people of this database are not of the demo world; nothing was entered.")
             house = await open_account(connection, kind="safeguarding", currency=CURRENCY)
             openings = [command for person in PEOPLE if (command := await _enter(connection, person, house))]
         ledger = Ledger(pool, SystemClock())

@@ -1,5 +1,6 @@
 """Bedrock: numbers with a check digit, money in words, text with bounds, ids that bear their time."""
 
+import unicodedata
 from datetime import UTC, timedelta
 from itertools import pairwise
 
@@ -178,6 +179,15 @@ def test_text_that_no_table_keeps_is_refused(text: str, reason: str) -> None:
     assert refused.value.fields() == {"field": "note", "reason": reason, "at_most": 10}
 
 
+BIDI = "\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+
+
+def test_what_nobody_sees_is_not_kept() -> None:
+    assert (
+        bounded_text("\u202eabc\u0007\u001b[8m\u2068 baris\n\tdua\u2069", "note", at_most=40) == "abc[8m baris\n\tdua"
+    )
+
+
 @given(st.text(max_size=60))
 def test_text_is_kept_or_refused_and_what_is_kept_has_its_bounds(text: str) -> None:
     try:
@@ -186,7 +196,8 @@ def test_text_is_kept_or_refused_and_what_is_kept_has_its_bounds(text: str) -> N
         return
     assert 1 <= len(kept) <= 20
     assert "\0" not in kept
-    assert kept.encode().decode() == kept == text.strip()
+    seen = [letter for letter in text if letter in "\t\n\r" or unicodedata.category(letter) != "Cc"]
+    assert kept.encode().decode() == kept == "".join(letter for letter in seen if letter not in BIDI).strip()
 
 
 def test_ids_bear_their_time_and_grow() -> None:

@@ -1,6 +1,7 @@
 """Masking: what must never be kept goes; what people write about money and cases stays."""
 
 import re
+import time
 
 import pytest
 from hypothesis import given
@@ -188,3 +189,18 @@ def test_masking_only_ever_hides_digits(text: str) -> None:
 
     assert len(masked) == len(text)
     assert all(now == was or (now == "•" and was.isdecimal()) for now, was in zip(masked, text, strict=True))
+
+
+@pytest.mark.parametrize(
+    "family",
+    ["1234{}x", "1234{}itu{}x", "{}otp", "pin {} 1", "4111{}", "1{}2", "cvv{}12", "{}验证码"],
+)
+@pytest.mark.parametrize("filling", [" ", "\t", "-", "1", "1 ", " saya", "otp ", "．"])
+def test_no_text_takes_long(family: str, filling: str) -> None:
+    """Counted in steps of the processor's clock for this thread, so that a busy machine does not matter."""
+    text = family.replace("{}", filling * 4000)[:4000]
+
+    began = time.thread_time()
+    mask_secrets(text)
+
+    assert time.thread_time() - began < 0.5  # the worst takes some 20 ms; what is cubic takes minutes

@@ -21,8 +21,10 @@ def demo() -> None:
     from sahut.app.settings import read_settings  # noqa: PLC0415
 
     settings = read_settings(demo=True)
-    if not Home(settings.home).is_demo:
+    home = Home(settings.home)
+    if not home.is_demo:
         raise CannotStart(f"{settings.home} is not a demo home: `sahut up --demo` makes one.")
+    home.refuse_elsewhere(settings)
     asyncio.run(laboratory("demo").seed(settings.app_dsn))
 
 

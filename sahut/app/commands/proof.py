@@ -39,6 +39,12 @@ def audit(as_json: Json = False, demo: Demo = False) -> None:
         raise typer.Exit(1)
 
 
+_HOLDS = {
+    False: "It holds.",
+    True: "It holds for the key in the file; give ours with --key to be sure that it is ours.",
+}
+
+
 def verify(file: File, key: Key = None, as_json: Json = False) -> None:
     """Check a receipt and its proof of inclusion offline. Exit code 1 when anything it claims does not hold."""
     from sahut.journey import verify_contact_file  # noqa: PLC0415
@@ -46,11 +52,13 @@ def verify(file: File, key: Key = None, as_json: Json = False) -> None:
     try:
         public_key = None if key is None else bytes.fromhex(key)
     except ValueError:
-        raise typer.BadParameter("a public key is 64 hex digits", param_hint="--key") from None
+        public_key = b""
+    if public_key is not None and len(public_key) != 32:
+        raise typer.BadParameter("a public key is 64 hex digits", param_hint="--key")
     verdict = verify_contact_file(file.read_bytes(), public_key)
     if as_json:
         typer.echo(json.dumps({"good": verdict.good, "lines": verdict.lines}))
     else:
-        typer.echo("\n".join([*verdict.lines, "It holds." if verdict.good else "It does NOT hold."]))
+        typer.echo("\n".join([*verdict.lines, _HOLDS[key is None] if verdict.good else "It does NOT hold."]))
     if not verdict.good:
         raise typer.Exit(1)

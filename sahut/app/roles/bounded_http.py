@@ -1,6 +1,7 @@
-"""HTTP with bounds on what a client may make us keep before it has asked for anything.
+"""HTTP with bounds on what a client may make us keep and how long it may take, whatever the application reads.
 
-The parser itself takes a head of any length over any time. Bodies have their bounds where they are read, in ``web``.
+The parser itself takes heads, bodies and trailers of any length over any time. Bodies have narrower bounds where they
+are read, in ``web``; these hold also for a body that nobody reads.
 """
 
 import asyncio
@@ -8,19 +9,23 @@ from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-HEAD_BYTES = 64 << 10
-HEAD_WITHIN_S = 10.0
+HEAD_BYTES, MESSAGE_BYTES = 32 << 10, 192 << 10
+HEAD_WITHIN_S, REST_WITHIN_S = 10.0, 20.0
 
 _TOO_LARGE = b"HTTP/1.1 431 Request Header Fields Too Large\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 _TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n"
 
 
 class BoundedHttp(HttpToolsProtocol):
-    """A connection whose request lines and headers are bounded in length and time, and which does not idle for ever."""
+    """A connection whose requests are bounded in length and time, and which does not idle for ever.
+
+    What comes after the body (trailers, RFC 9112 section 7.1.2) is counted and dropped: nothing here asks for it.
+    """
 
     _head_open = False
-    _head_bytes = 0
-    _head_limit: asyncio.TimerHandle | None = None
+    _message_open = False
+    _message_bytes = 0
+    _limit: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -29,35 +34,50 @@ class BoundedHttp(HttpToolsProtocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        if not self._head_open:
+        if not self._message_open:
             return
-        self._head_bytes += len(data)
-        if self._head_bytes > HEAD_BYTES:
+        self._message_bytes += len(data)
+        if self._message_bytes > (HEAD_BYTES if self._head_open else MESSAGE_BYTES):
             self._refuse(_TOO_LARGE)
-        elif self._head_limit is None:
-            # Only for a head that comes in pieces; almost all come in one.
-            self._head_limit = self.loop.call_later(HEAD_WITHIN_S, self._refuse, _TOO_SLOW)
+        elif self._limit is None:
+            # Only for a request that comes in pieces; almost all come in one.
+            within_s = HEAD_WITHIN_S if self._head_open else REST_WITHIN_S
+            self._limit = self.loop.call_later(within_s, self._refuse, _TOO_SLOW)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._head_is_over()
+        self._forget_limit()
+        self._head_open = self._message_open = False
         super().connection_lost(exc)
 
     def on_message_begin(self) -> None:
-        self._head_open, self._head_bytes = True, 0
+        self._head_open = self._message_open = True
+        self._message_bytes = 0
         super().on_message_begin()
 
+    def on_header(self, name: bytes, value: bytes) -> None:
+        if self._head_open:
+            super().on_header(name, value)
+
     def on_headers_complete(self) -> Any:
-        self._head_is_over()
+        self._head_open = False
+        self._forget_limit()
         return super().on_headers_complete()
 
-    def _head_is_over(self) -> None:
-        self._head_open = False
-        if self._head_limit is not None:
-            self._head_limit.cancel()
-            self._head_limit = None
+    def on_message_complete(self) -> None:
+        self._message_open = False
+        self._forget_limit()
+        super().on_message_complete()
+
+    def _forget_limit(self) -> None:
+        if self._limit is not None:
+            self._limit.cancel()
+            self._limit = None
 
     def _refuse(self, answer: bytes) -> None:
-        self._head_is_over()
+        self._forget_limit()
+        begun = self.cycle is not None and self.cycle.response_started
+        self._head_open = self._message_open = False
         if not self.transport.is_closing():
-            self.transport.write(answer)
+            if not begun:
+                self.transport.write(answer)
             self.transport.close()

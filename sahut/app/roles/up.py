@@ -21,7 +21,7 @@ import structlog
 from sahut.app.cannot_start import CannotStart
 from sahut.app.child import Child
 from sahut.app.engines import Engine
-from sahut.app.home import Home
+from sahut.app.home import Home, open_private
 from sahut.app.listening import listen_on
 from sahut.app.logs import write_logs
 from sahut.app.roles.announcement import announce
@@ -63,8 +63,8 @@ async def up(settings: Settings, *, demo: bool, say: Say) -> None:
 async def _run(settings: Settings, home: Home, *, demo: bool, say: Say) -> None:
     began = time.monotonic()
     if demo:
-        _check_demo(settings)
         home.mark_as_demo()
+    home.refuse_elsewhere(settings)
     write_logs(settings.log, "up", home.log / "up.log")
     home.note_process("up", os.getpid())
     sockets = await listen_on(settings.port)
@@ -168,7 +168,7 @@ def _starter(
     command: list[str | Path] = [sys.executable, "-P", "-m", "sahut", role, f"--name={name}", "--watched", *options]
 
     def start() -> Child:
-        with (home.log / f"{name}.err").open("ab") as output:
+        with open_private(home.log / f"{name}.err") as output:
             return Child.start(
                 name,
                 command,
@@ -179,11 +179,6 @@ def _starter(
             )
 
     return start
-
-
-def _check_demo(settings: Settings) -> None:
-    if settings.database_url is not None:
-        raise CannotStart("--demo brings invented people, so it uses its own database: unset SAHUT_DATABASE_URL.")
 
 
 async def _cancelled(task: Keeping) -> None:

@@ -24,6 +24,7 @@ from sahut.web import build_app
 DRAIN_S = 4
 KEEP_ALIVE_S = 75  # longer than the usual 60 of a balancer, so that it is the one who closes
 _BACKLOG = 2048
+_CONNECTIONS_AT_MOST = 16_000  # streams have a narrower bound of their own; beyond this the answer is 503
 
 
 def web(settings: Settings, *, name: str, descriptors: Sequence[int], watched: bool) -> None:
@@ -56,6 +57,7 @@ async def _serve(settings: Settings, name: str, descriptors: Sequence[int]) -> N
                 timeout_keep_alive=KEEP_ALIVE_S,
                 timeout_graceful_shutdown=DRAIN_S,
                 backlog=_BACKLOG,
+                limit_concurrency=_CONNECTIONS_AT_MOST,
             )
         )
 

@@ -8,6 +8,7 @@ from sahut.db.migrate import MigrationChanged, migrate, pending_migrations
 from sahut.db.pool import (
     APPLICATION_SETTINGS,
     AWAY,
+    DATABASE_LOST,
     POOL_WAIT_S,
     Connection,
     DatabaseAway,
@@ -22,6 +23,7 @@ from sahut.db.sql import Queries, Query
 __all__ = [
     "APPLICATION_SETTINGS",
     "AWAY",
+    "DATABASE_LOST",
     "POOL_WAIT_S",
     "Connection",
     "DatabaseAway",

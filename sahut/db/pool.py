@@ -26,18 +26,17 @@ APPLICATION_SETTINGS = {
     "enable_bitmapscan": "off",  # an index read in its order needs no sort, and stops at the limit
     "timezone": "UTC",
 }
-# What says that the database cannot be reached, or has just gone; all else is a fault of ours or of the data.
-AWAY = (
+# What only a database that has gone says.
+DATABASE_LOST = (
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.IdleInTransactionSessionTimeoutError,
     asyncpg.ReadOnlySQLTransactionError,  # it was the primary until a moment ago
-    asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # the server's last word reached a connection before the end of its socket did
-    OSError,
-    TimeoutError,
 )
+# What says that the database cannot be reached, or has just gone; others who talk to the outside say the last three too.
+AWAY = (*DATABASE_LOST, asyncpg.InterfaceError, OSError, TimeoutError)
 CONNECT_WAIT_S = 5.0
 POOL_WAIT_S = 5.0
 STATEMENT_WAIT_S = 30.0

@@ -16,7 +16,7 @@ import asyncpg
 import msgspec
 import structlog
 
-from sahut.db import AWAY, Connection, Pool, Queries, transaction
+from sahut.db import AWAY, DATABASE_LOST, Connection, Pool, Queries, transaction
 
 # The lease is what a killed process costs the jobs that it had claimed; it is renewed three times in its length.
 LEASE_S, CLAIM_AT_MOST, IDLE_S = 5.0, 50, 1.0
@@ -117,6 +117,8 @@ class JobRunner:
                 await _finish(connection, job)
         except ClaimLost:
             _log.warning("job_claim_lost", kind=job.kind, job=job.id)
+        except DATABASE_LOST as error:
+            _log.warning("job_left_to_its_lease", kind=job.kind, job=job.id, error=type(error).__name__)
         except Exception as error:  # noqa: BLE001 (whatever it is, it is kept with the job as its story)
             await self._put_back(job, error)
 

@@ -20,7 +20,8 @@ OPENING_MINOR = 1_000_000_000  # Rp10.000.000
 _ONE_AT_A_TIME = 0x5A_48DE  # advisory: two that start together give the same people the same ids
 
 
-_OTHERS = "select count(*) from people.person where phone <> all($1::text[])"
+# Once the demo world is there, others may join it.
+_REAL = "select count(*) > 0 and count(*) filter (where phone = any($1::text[])) = 0 from people.person"
 
 
 class RealPeople(Exception):
@@ -55,8 +56,10 @@ async def seed(dsn: str) -> None:
     try:
         async with transaction(pool) as connection:
             await connection.execute("select pg_advisory_xact_lock($1)", _ONE_AT_A_TIME)
-            if others := await connection.fetchval(_OTHERS, [person.phone for person in PEOPLE]):
-                raise RealPeople(f"{others} people of this database are not of the demo world; nothing was entered.")
+            if await connection.fetchval(_REAL, [person.phone for person in PEOPLE]):
+                raise RealPeople(
+                    "This database has people, and none of them is of the demo world: nothing was entered."
+                )
             house = await open_account(connection, kind="safeguarding", currency=CURRENCY)
             openings = [command for person in PEOPLE if (command := await _enter(connection, person, house))]
         ledger = Ledger(pool, SystemClock())

@@ -35,7 +35,7 @@ DATABASE_LOST = (
     asyncpg.ReadOnlySQLTransactionError,  # it was the primary until a moment ago
     asyncpg.InternalClientError,  # the server's last word reached a connection before the end of its socket did
 )
-# What says that the database cannot be reached, or has just gone; others who talk to the outside say the last three too.
+# What says that the database cannot be reached, or has just gone; who talks to the outside may say the last three too.
 AWAY = (*DATABASE_LOST, asyncpg.InterfaceError, OSError, TimeoutError)
 CONNECT_WAIT_S = 5.0
 POOL_WAIT_S = 5.0

@@ -57,9 +57,7 @@ async def seed(dsn: str) -> None:
         async with transaction(pool) as connection:
             await connection.execute("select pg_advisory_xact_lock($1)", _ONE_AT_A_TIME)
             if await connection.fetchval(_REAL, [person.phone for person in PEOPLE]):
-                raise RealPeople(
-                    "This database has people, and none of them is of the demo world: nothing was entered."
-                )
+                raise RealPeople("This database has people of its own and none of the demo world: nothing was entered.")
             house = await open_account(connection, kind="safeguarding", currency=CURRENCY)
             openings = [command for person in PEOPLE if (command := await _enter(connection, person, house))]
         ledger = Ledger(pool, SystemClock())

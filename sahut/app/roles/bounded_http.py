@@ -75,7 +75,8 @@ class BoundedHttp(HttpToolsProtocol):
 
     def _refuse(self, answer: bytes) -> None:
         self._forget_limit()
-        begun = self.cycle is not None and self.cycle.response_started
+        # Until the first request there is no cycle, whatever the annotation says.
+        begun = getattr(self.cycle, "response_started", False)
         self._head_open = self._message_open = False
         if not self.transport.is_closing():
             if not begun:

@@ -1,13 +1,13 @@
 """The hub: one reader of the sealed log for all live streams of a process.
 
 The table tells, the bus rings: the hub reads the log by cursor when it is rung, and once a second in any case, so a
-lost ring costs a second and never a message. Each event is encoded once and handed to the streams that it concerns.
+lost ring costs a second and never an event. Each event is encoded once and handed to the streams that it concerns.
 A client that comes back is brought up to date from the window in memory, or from the table when it was away longer,
 and joins the others in the same step of the event loop: nothing is missed and nothing comes twice.
 """
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Coroutine, Iterable
 from typing import Any
 
@@ -32,6 +32,7 @@ BEAT_S = 15.0
 CHECK_SESSIONS_S = 2.0
 STREAMS_AT_MOST = 12_000
 STREAMS_OF_ONE_AT_MOST = 32
+CATCHING_UP_OF_ONE = 2  # a browser needs one; who wants more at once loads its state anew
 AT_ONCE = 200  # streams written to before others get a turn
 RECENT = 40
 
@@ -62,6 +63,9 @@ class Hub:
         self._streams: set[Stream] = set()
         self._of_person: dict[int, list[Stream]] = {}
         self._staff: list[Stream] = []
+        self._open_of: Counter[int | bytes] = Counter()
+        self._catching_up_of: Counter[int | bytes] = Counter()
+        self._attaching: dict[Stream, asyncio.Task[None]] = {}
         self._recent_money: deque[LogEntry] = deque(maxlen=RECENT)
         self._rung = asyncio.Event()
         self._read_at = 0.0
@@ -111,6 +115,11 @@ class Hub:
         return self._window.head
 
     @property
+    def is_reading(self) -> bool:
+        """Whether the log was looked at lately; if not, streams tell nothing, and nobody should be sent here."""
+        return bool(self._tasks) and asyncio.get_running_loop().time() - self._read_at <= STALE_S
+
+    @property
     def stream_count(self) -> int:
         """How many streams are open in this process."""
         return len(self._streams)
@@ -128,27 +137,43 @@ class Hub:
         """
         if not self._tasks or self._closing:
             raise NotReady("live")
-        own = self._staff if person_id is None else self._of_person.get(person_id, [])
-        of_one = sum(1 for stream in own if stream.session == session) if person_id is None else len(own)
-        if len(self._streams) >= self._streams_at_most or of_one >= STREAMS_OF_ONE_AT_MOST:
-            raise TooManyStreams
         stream = Stream(send, person_id=person_id, session=session)
+        if len(self._streams) >= self._streams_at_most or self._open_of[_owner(stream)] >= STREAMS_OF_ONE_AT_MOST:
+            raise TooManyStreams
         self._streams.add(stream)
+        self._open_of[_owner(stream)] += 1
         return stream
 
-    async def attach(self, stream: Stream, after: int | None) -> None:
-        """Bring the stream up to date after n (None: from now on), then let it receive."""
+    def attach(self, stream: Stream, after: int | None) -> None:
+        """Begin to bring the stream up to date after n (None: from now on); then it receives, until `detach`."""
+        task = asyncio.create_task(self._bring(stream, after), name="hub: attach")
+        self._attaching[stream] = task
+        task.add_done_callback(lambda _task: self._attaching.pop(stream, None))
+
+    async def _bring(self, stream: Stream, after: int | None) -> None:
+        try:
+            await self._bring_up_to_date(stream, after)
+        except Exception as error:  # noqa: BLE001 — the client comes back by itself and goes on where it was
+            _log.warning("stream_not_attached", error=type(error).__name__, exc_info=not isinstance(error, AWAY))
+            stream.end()
+
+    async def _bring_up_to_date(self, stream: Stream, after: int | None) -> None:
         if after is None:
             after = self.head
-        elif not await self._can_resume(after):
+        elif not await self._can_resume(stream, after):
             stream.write(_said(b"reset", self.head))
             stream.seen = self.head
             self._join(stream)
             return
         stream.seen = after
         stream.write(_said(b"ready", after))
-        while stream.seen < self._window.floor and not stream.ended:
-            await self._catch_up_from_table(stream)
+        if after < self._window.floor:
+            self._catching_up_of[_owner(stream)] += 1
+            try:
+                while stream.seen < self._window.floor and not stream.ended:
+                    await self._catch_up_from_table(stream)
+            finally:
+                _take_one(self._catching_up_of, _owner(stream))
         # From here to the end nothing waits, so no event can slip in between.
         if not stream.ended and stream.seen < self.head:
             if missed := self._window.after(stream.seen, stream.person_id):
@@ -157,9 +182,13 @@ class Hub:
         self._join(stream)
 
     def detach(self, stream: Stream) -> None:
-        """The stream is over; forget it."""
+        """The stream is over; forget it, and do no more work for it."""
         stream.left()
-        self._streams.discard(stream)
+        if (attaching := self._attaching.pop(stream, None)) is not None:
+            attaching.cancel()
+        if stream in self._streams:
+            self._streams.remove(stream)
+            _take_one(self._open_of, _owner(stream))
         if stream.person_id is None:
             if stream in self._staff:
                 self._staff.remove(stream)
@@ -172,12 +201,15 @@ class Hub:
     def _join(self, stream: Stream) -> None:
         if stream.ended or stream not in self._streams:
             return
+        stream.joined = True
         if stream.person_id is None:
             self._staff.append(stream)
         else:
             self._of_person.setdefault(stream.person_id, []).append(stream)
 
-    async def _can_resume(self, after: int) -> bool:
+    async def _can_resume(self, stream: Stream, after: int) -> bool:
+        if after < self._window.floor and self._catching_up_of[_owner(stream)] >= CATCHING_UP_OF_ONE:
+            return False
         if after <= self.head:
             return self.head - after <= MOST_BEHIND
         # Another process may be ahead of us by a moment; only a number that the table has not given is beyond.
@@ -237,14 +269,15 @@ class Hub:
             _hand_over(for_all, self._staff)
 
     async def _beat_for_ever(self) -> None:
-        loop = asyncio.get_running_loop()
         while True:
             await asyncio.sleep(self._beat_s)
-            if loop.time() - self._read_at > STALE_S:
+            if not self.is_reading:
                 continue
             for place, stream in enumerate(list(self._streams)):
-                # A stream that came from a process ahead of us must not be told a lower number.
-                stream.write(b": beat\n\n" if stream.seen > self.head else b": beat\nid: %d\n\n" % self.head)
+                # One that is still being brought up to date has not got the events up to the head, and one that came
+                # from a process ahead of us must not be told a lower number.
+                told = stream.joined and stream.seen <= self.head
+                stream.write(b": beat\nid: %d\n\n" % self.head if told else b": beat\n\n")
                 if place % AT_ONCE == AT_ONCE - 1:
                     await asyncio.sleep(0)
 
@@ -263,7 +296,8 @@ class Hub:
     # small things
 
     def _connection(self) -> Any:
-        assert self._pool is not None, "the hub has been started"
+        if self._pool is None:
+            raise NotReady("live")
         return self._pool.acquire(timeout=5)
 
     def _begin(self, work: Callable[[], Coroutine[Any, Any, None]], what: str) -> None:
@@ -271,13 +305,26 @@ class Hub:
 
 
 async def _again_and_again(work: Callable[[], Coroutine[Any, Any, None]], what: str) -> None:
-    """Run one of the loops; while the database is away, begin it again every half second."""
+    """Run one of the loops; whatever ends it, it begins again after half a second, or streams would stand still."""
     while True:
         try:
             await work()
         except AWAY as error:
             _log.warning("hub_waits_for_database", what=what, error=type(error).__name__)
-            await asyncio.sleep(RETRY_S)
+        except Exception:  # noqa: BLE001 (a reader that is gone would leave all streams silent)
+            _log.exception("hub_begins_again", what=what)
+        await asyncio.sleep(RETRY_S)
+
+
+def _owner(stream: Stream) -> int | bytes:
+    """By what streams are counted: a customer by the person, staff by the session."""
+    return stream.session if stream.person_id is None else stream.person_id
+
+
+def _take_one(counted: Counter[int | bytes], owner: int | bytes) -> None:
+    counted[owner] -= 1
+    if counted[owner] <= 0:
+        del counted[owner]
 
 
 def _concerns(entry: LogEntry, person_id: int | None) -> bool:

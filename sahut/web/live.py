@@ -49,7 +49,7 @@ class LiveAnswer:
                 return
             _forget_request(scope)
             stream.write(_OPENING)
-            await self._hub.attach(stream, self._after)
+            self._hub.attach(stream, self._after)  # goes on by itself, so that a client that leaves is noticed
             await _client_leaves(receive)
         finally:
             self._hub.detach(stream)

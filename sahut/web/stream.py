@@ -18,9 +18,9 @@ STALLED_AFTER_S = 20.0
 
 class Stream:
     """An open response. `person_id` None means: all subjects (staff). `session`: the hash of the token.
-    `seen`: no event up to this n is sent again."""
+    `seen`: no event up to this n is sent again. `joined`: it was brought up to date and hears what happens."""
 
-    __slots__ = ("_queue", "_queued_bytes", "_send", "_writer", "ended", "person_id", "seen", "session")
+    __slots__ = ("_queue", "_queued_bytes", "_send", "_writer", "ended", "joined", "person_id", "seen", "session")
 
     def __init__(self, send: Send, *, person_id: int | None, session: bytes) -> None:
         self._send = send
@@ -30,7 +30,7 @@ class Stream:
         self.person_id = person_id
         self.session = session
         self.seen = 0
-        self.ended = False
+        self.ended = self.joined = False
 
     def write(self, encoded: bytes) -> None:
         """Send bytes now, or queue them when the client does not read; too far behind, it is cut off."""

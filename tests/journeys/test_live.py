@@ -1,6 +1,7 @@
 """The live stream: what one sees, coming back without gap or double, and when it ends."""
 
 import asyncio
+import contextlib
 import socket
 
 import httpx
@@ -180,6 +181,54 @@ async def test_streams_are_counted_and_refused_honestly(app_dsn: str) -> None:
 
     assert (third.status_code, third.json()["code"]) == (503, "too_many_streams")
     assert int(third.headers["retry-after"]) > 0
+
+
+async def test_who_is_still_being_brought_up_to_date_is_counted_too(app_dsn: str) -> None:
+    from sahut_lab.demo import seed
+
+    await seed(app_dsn)
+    async with (
+        open_service(app_dsn, hub_options={"window_size": 5, "beat_s": 0.1}) as service,
+        await service.signed_in(SARI) as sari,
+    ):
+        hub = service.house.hub
+        async with watching(sari) as now:
+            await now.until_said()
+            await asyncio.gather(*(pay(sari, f"far-behind-{turn:03}") for turn in range(20)))
+            await now.until(20)
+        async with asyncio.timeout(5):
+            while hub.stream_count:
+                await asyncio.sleep(0.02)
+        # The table does not answer: nobody is brought up to date.
+        async with hub._catching_up, contextlib.AsyncExitStack() as open_now:
+            watches = [await open_now.enter_async_context(watching(sari, 0)) for _ in range(32)]
+            words = [(await watch.until_said())[0] for watch in watches]
+            refused = await sari.get("/api/v1/live", params={"after": 0})
+            await asyncio.sleep(0.3)
+            assert [watch.last for watch in watches if watch.said[0][0] == "ready"] == [0, 0], "beats tell no number"
+            await open_now.aclose()
+            async with asyncio.timeout(5):
+                while hub.stream_count:  # who has gone is not brought up to date any more
+                    await asyncio.sleep(0.02)
+        assert hub._attaching == {}
+        async with watching(sari, 0) as again:
+            assert (await again.until_said())[0] == "ready"
+            await again.until(20)
+
+    assert sorted(words) == ["ready"] * 2 + ["reset"] * 30
+    assert (refused.status_code, refused.json()["code"]) == (503, "too_many_streams")
+
+
+async def test_a_process_that_does_not_read_the_log_is_not_ready(service: Service) -> None:
+    async with service.client() as client:
+        before = await client.get("/readyz")
+        reader = next(task for task in service.house.hub._tasks if task.get_name() == "hub: read")
+        reader.cancel()
+        service.house.hub._read_at -= 60
+        after = await client.get("/readyz")
+
+    assert before.status_code == 200
+    assert (after.status_code, after.json()["missing"]) == (503, "live")
 
 
 async def test_all_streams_end_at_once_when_the_process_is_told_to(service: Service) -> None:

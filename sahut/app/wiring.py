@@ -11,7 +11,7 @@ from sahut.app.secrets import key
 from sahut.app.settings import Settings
 from sahut.bedrock import SystemClock
 from sahut.db import Pool, open_pool
-from sahut.journey import job_handlers
+from sahut.journey import SHARED_STEPS, job_handlers
 from sahut.work import JobRunner, Signer
 
 WORK_POOL = 8
@@ -27,7 +27,7 @@ def signer_of(settings: Settings) -> Signer:
 async def open_work(settings: Settings, name: str) -> AsyncIterator[tuple[Pool, JobRunner]]:
     """Open what one ``work`` process needs: its pool, and the runner with every step of the journey."""
     async with open_process_pool(settings, WORK_POOL, name) as pool:
-        yield pool, JobRunner(pool, job_handlers(SystemClock()))
+        yield pool, JobRunner(pool, job_handlers(SystemClock()), together=SHARED_STEPS)
 
 
 @contextlib.asynccontextmanager

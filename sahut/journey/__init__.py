@@ -4,12 +4,13 @@ receive → classify → find case → diagnose → resolve → deliver → foll
 the map. Receiving is one commit and nothing else before the answer; each further step is a durable job.
 """
 
-from sahut.journey.flow import job_handlers, watch_promises
+from sahut.journey.flow import SHARED_STEPS, job_handlers, watch_promises
 from sahut.journey.intake import Inbound, Intake
 from sahut.journey.proofs import ContactProof, FileVerdict, proof_of_contact, verify_contact_file
 from sahut.journey.receipts import ContactKeyReused, Promise, Receipt, receipt_is_good
 
 __all__ = [
+    "SHARED_STEPS",
     "ContactKeyReused",
     "ContactProof",
     "FileVerdict",

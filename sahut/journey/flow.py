@@ -19,6 +19,8 @@ from sahut.db import AWAY, Connection, Pool, transaction
 from sahut.work import Job, JobHandler
 
 PROMISES_EVERY_S = 5.0
+# Steps that are short and touch nothing but tables: many of them are one commit.
+SHARED_STEPS = ("find_case",)
 
 _log = structlog.get_logger()
 

@@ -7,7 +7,7 @@ changes nothing.
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -28,7 +28,7 @@ _decode = msgspec.json.Decoder(dict[str, Any]).decode
 _log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Job:
     """A claimed job. `attempts`: 1 at the first try, and the fence of this claim."""
 
@@ -51,10 +51,22 @@ class ProcessLost(Exception):
 
 
 class JobRunner:
-    """Claims jobs of the kinds it has handlers for, and runs them, at most `at_once` at a time."""
+    """Claims jobs of the kinds it has handlers for, and runs them, at most `at_once` at a time.
 
-    def __init__(self, pool: Pool, handlers: Mapping[str, JobHandler], *, at_once: int = 4) -> None:
+    Jobs of the kinds in `together` that were claimed together share one transaction, in the order of their keys, so
+    that two processes take their locks in the same order; when one of them fails, each is run alone.
+    """
+
+    def __init__(
+        self,
+        pool: Pool,
+        handlers: Mapping[str, JobHandler],
+        *,
+        at_once: int = 4,
+        together: Collection[str] = (),
+    ) -> None:
         self._pool, self._handlers, self._at_once = pool, dict(handlers), at_once
+        self._together = frozenset(together)
         self._kinds = sorted(handlers)
         self._awake = asyncio.Event()
         self._stopping = False
@@ -93,11 +105,33 @@ class JobRunner:
         claimed, held = len(waiting), {job.id: job.attempts for job in waiting}
         keeping = asyncio.create_task(self._keep_leases(held))
         try:
-            lanes = [self._lane(waiting, held) for _ in range(min(self._at_once, claimed))]
+            if shared := await self._run_together(waiting):
+                waiting = [job for job in waiting if job not in shared]
+                for job in shared:
+                    del held[job.id]
+            lanes = [self._lane(waiting, held) for _ in range(min(self._at_once, len(waiting)))]
             await asyncio.gather(*lanes)
         finally:
             keeping.cancel()
         return claimed
+
+    async def _run_together(self, waiting: list[Job]) -> set[Job]:
+        """Run what may share a transaction; the jobs that are done, none of them when anything went wrong.
+
+        A job that was tried before runs alone, since it may be the one that fails.
+        """
+        shared = sorted((job for job in waiting if job.kind in self._together and job.attempts == 1), key=_by_key)
+        if len(shared) < 2:
+            return set()
+        try:
+            async with transaction(self._pool) as connection:
+                for job in shared:
+                    await self._handlers[job.kind](connection, job)
+                await _finish(connection, shared)
+        except Exception as error:  # noqa: BLE001 (each is run alone next, and tells its own story)
+            _log.warning("jobs_run_alone_instead", count=len(shared), error=type(error).__name__)
+            return set()
+        return set(shared)
 
     async def _lane(self, waiting: list[Job], held: dict[int, int]) -> None:
         while waiting:
@@ -114,7 +148,7 @@ class JobRunner:
         try:
             async with transaction(self._pool) as connection:
                 await self._handlers[job.kind](connection, job)
-                await _finish(connection, job)
+                await _finish(connection, [job])
         except ClaimLost:
             _log.warning("job_claim_lost", kind=job.kind, job=job.id)
         except DATABASE_LOST as error:
@@ -156,7 +190,14 @@ class JobRunner:
         return IDLE_S if due_in is None else min(IDLE_S, max(0.01, due_in))
 
 
-async def _finish(connection: Connection, job: Job) -> None:
-    """Remove the job together with its effects, or undo them when the claim is no longer ours."""
-    if await _queries.finish_job.execute(connection, id=job.id, attempts=job.attempts) != "DELETE 1":
-        raise ClaimLost(job.key)
+async def _finish(connection: Connection, jobs: list[Job]) -> None:
+    """Remove jobs together with their effects, or undo them when a claim is no longer ours."""
+    status = await _queries.finish_jobs.execute(
+        connection, ids=[job.id for job in jobs], attempts=[job.attempts for job in jobs]
+    )
+    if status != f"DELETE {len(jobs)}":
+        raise ClaimLost(jobs[0].key)
+
+
+def _by_key(job: Job) -> str:
+    return job.key

@@ -120,9 +120,11 @@ update work.job j
  where j.id = due.id
 returning j.id, j.key, j.kind, j.attempts, j.body;
 
--- name: finish_job
--- In the transaction of the job's effects. No row: somebody else holds a newer attempt, so the effects must not stay.
-delete from work.job where id = :id and attempts = :attempts;
+-- name: finish_jobs
+-- In the transaction of their effects. Fewer rows than asked for: somebody else holds a newer attempt, so the effects must
+-- not stay.
+delete from work.job j using unnest(:ids::bigint[], :attempts::int[]) as held (id, attempts)
+ where j.id = held.id and j.attempts = held.attempts;
 
 -- name: lease_longer
 -- Only for claims that are still the newest.

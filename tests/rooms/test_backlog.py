@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 
 from sahut.bedrock import SystemClock
 from sahut.db import Pool, open_pool
-from sahut.journey import Inbound, Intake, Receipt, job_handlers
+from sahut.journey import SHARED_STEPS, Inbound, Intake, Receipt, job_handlers
 from sahut.work import JobRunner, Signer
 from tests.rooms.world import until
 
@@ -65,3 +65,26 @@ async def test_two_processes_that_get_the_same_messages_in_opposite_order_answer
     receipts = [answer for answer in answers if isinstance(answer, Receipt)]
     assert len(receipts) == len(answers)
     assert len({receipt.number for receipt in receipts}) == len(keys)
+
+
+async def test_steps_that_were_claimed_together_are_one_commit(pool: Pool, signer: Signer) -> None:
+    async with opened(pool, signer) as intake:
+        await asyncio.gather(*(intake.receive(message(f"shared-{i:04}")) for i in range(40)))
+    runner = JobRunner(pool, job_handlers(SystemClock()), together=SHARED_STEPS)
+
+    assert await runner.run_due() == 40
+
+    assert await pool.fetchval("select count(distinct xmin::text) from care.message") == 1
+    assert await pool.fetchval("select count(*) from care.message where author_id = $1", PERSON) == 40
+
+
+async def test_a_step_that_fails_takes_none_of_the_others_with_it(pool: Pool, signer: Signer) -> None:
+    async with opened(pool, signer) as intake:
+        await asyncio.gather(*(intake.receive(message(f"shared-{i:04}")) for i in range(10)))
+    await pool.execute("insert into work.job (kind, key, body) values ('find_case', 'find_case 0 wrong', '{}')")
+    runner = JobRunner(pool, job_handlers(SystemClock()), together=SHARED_STEPS)
+
+    assert await runner.run_due() == 11
+
+    assert await pool.fetchval("select count(*) from care.message where author_id = $1", PERSON) == 10
+    assert await pool.fetchval("select story #>> '{0,error}' from work.job") == "KeyError: 'contact'"

@@ -1,7 +1,8 @@
 """The one table from a refusal's code to its status and tone. The words stand in the catalogs, three languages each.
 
 For the code `insufficient_funds` the catalogs hold `refusal.insufficient_funds.title` and `….detail`, written with the
-refusal's fields; a page shows the detail beside the form field named here.
+refusal's fields; a page shows the detail beside the form field named here. A refusal with a `reason` may have a detail
+for each: `refusal.bad_text.too_long`.
 """
 
 from collections.abc import Mapping
@@ -38,11 +39,13 @@ TABLE: Mapping[str, Row] = {
     "body_too_slow": Row(408),
     "wrong_content_type": Row(415),
     "not_here": Row(404),
+    "receipt_not_held": Row(404, tone="warn"),
     "wrong_method": Row(405),
     "wrong_host": Row(421),
     "foreign_origin": Row(403),
     "sign_in_needed": Row(401),
     "not_for_you": Row(403),
+    "other_person": Row(409, tone="warn"),
     "idempotency_key_required": Row(400),
     "too_many_streams": Row(503, tone="warn"),
     "not_ready": Row(503, tone="warn"),
@@ -95,19 +98,23 @@ def title_of(refusal: Refusal, words: Words) -> str:
 
 def detail_of(refusal: Refusal, words: Words) -> str:
     """What happened and what can be done, in the language of the person, with the values that decided."""
-    fields = {name: _shown(name, value, refusal.fields()) for name, value in refusal.fields().items()}
-    return words.say(f"refusal.{_worded(refusal, words)}.detail", **fields)
+    fields = {name: _shown(name, value, refusal.fields(), words) for name, value in refusal.fields().items()}
+    key = f"refusal.{_worded(refusal, words)}"
+    by_reason = f"{key}.{fields.get('reason')}"
+    return words.say(by_reason if words.has(by_reason) else f"{key}.detail", **fields)
 
 
 def _worded(refusal: Refusal, words: Words) -> str:
     return refusal.code if words.has(f"refusal.{refusal.code}.title") else "refused"
 
 
-def _shown(name: str, value: object, fields: Mapping[str, object]) -> object:
-    """A value as people read it: amounts as money, numbers of contacts in groups of three."""
+def _shown(name: str, value: object, fields: Mapping[str, object], words: Words) -> object:
+    """A value as people read it: amounts as money, seconds as a length of time, numbers of contacts in threes."""
     if name.endswith("_minor") and isinstance(value, int):
         currency = fields.get("currency")
         return money_in_words(value, currency if isinstance(currency, str) else "IDR")
+    if name.endswith("_s") and isinstance(value, int):
+        return words.wait(value)
     if name in {"number", "case"} and isinstance(value, str):
         return show_number(value)
     if isinstance(value, (tuple, list)):

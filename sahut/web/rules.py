@@ -103,6 +103,12 @@ class NotHere(Refusal):
     code = "not_here"
 
 
+class ReceiptNotHeld(Refusal):
+    """The contact is there, but this browser does not hold the receipt that was given for it."""
+
+    code = "receipt_not_held"
+
+
 class WrongMethod(Refusal):
     """The address exists, but not for this method."""
 
@@ -138,8 +144,14 @@ class NotForYou(Refusal):
     code = "not_for_you"
 
 
+class OtherPerson(Refusal):
+    """The page was made for one person, and another has signed in since in the same browser."""
+
+    code = "other_person"
+
+
 class IdempotencyKeyRequired(Refusal):
-    """What moves money needs an Idempotency-Key of 8 to 64 visible ASCII characters."""
+    """What moves money needs an Idempotency-Key, and only one."""
 
     code = "idempotency_key_required"
 

@@ -9,16 +9,15 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
+from sahut.bedrock import MOST_MINOR
+from sahut.care import TEXT_AT_MOST
 from sahut.journey import ContactProof, Receipt
-
-MOST_MINOR = 10**15
-AT_MOST_MESSAGE = 4000
-AT_MOST_NOTE = 140
+from sahut.wallet import NOTE_AT_MOST
 
 Phone = Annotated[str, Meta(min_length=5, max_length=32, description="with + and country code, or as dialled at home")]
 Pin = Annotated[str, Meta(min_length=1, max_length=64)]
 ClientMessageId = Annotated[str, Meta(min_length=8, max_length=64, pattern=r"^[!-~]+$")]
-MessageText = Annotated[str, Meta(min_length=1, max_length=AT_MOST_MESSAGE)]
+MessageText = Annotated[str, Meta(min_length=1, max_length=TEXT_AT_MOST)]
 AmountMinor = Annotated[int, Meta(ge=1, le=MOST_MINOR)]
 Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}$", max_length=3)]
 Language = Literal["id", "zh", "en"]
@@ -83,7 +82,7 @@ class NewTransfer(Asked):
     to_phone: Phone
     amount_minor: AmountMinor
     currency: Currency = "IDR"
-    note: Annotated[str, Meta(max_length=AT_MOST_NOTE)] = ""
+    note: Annotated[str, Meta(max_length=NOTE_AT_MOST)] = ""
 
 
 class Transfer(Answer):
@@ -135,8 +134,10 @@ class CaseShown(Answer):
 
 
 class Cases(Answer):
+    """The first hundred at most. `total`: how many there are."""
+
     items: list[CaseShown]
-    next_cursor: str | None
+    total: int
 
 
 class MessageShown(Answer):
@@ -185,24 +186,30 @@ class SignInForm(Asked, kw_only=True):
     lang: str = ""
 
 
-class SendForm(Asked, kw_only=True):
+class PersonsForm(Asked, kw_only=True):
+    """A form on a page of somebody signed in. `person`: the id of the one for whom the page was made."""
+
+    person: Annotated[str, Meta(max_length=20)] = ""
+
+
+class SendForm(PersonsForm, kw_only=True):
     to_phone: Annotated[str, Meta(max_length=64)] = ""
     amount: Annotated[str, Meta(max_length=32)] = ""
-    note: Annotated[str, Meta(max_length=400)] = ""
-    key: Annotated[str, Meta(min_length=8, max_length=64, pattern=r"^[!-~]+$")]
+    note: Annotated[str, Meta(max_length=2 * NOTE_AT_MOST)] = ""
+    key: str
 
 
-class MessageForm(Asked, kw_only=True):
-    text: Annotated[str, Meta(max_length=2 * AT_MOST_MESSAGE)] = ""
+class MessageForm(PersonsForm, kw_only=True):
+    text: Annotated[str, Meta(max_length=2 * TEXT_AT_MOST)] = ""
     client_message_id: ClientMessageId
     lang: str = ""
 
 
-class ReplyForm(Asked, kw_only=True):
-    text: Annotated[str, Meta(max_length=2 * AT_MOST_MESSAGE)] = ""
+class ReplyForm(PersonsForm, kw_only=True):
+    text: Annotated[str, Meta(max_length=2 * TEXT_AT_MOST)] = ""
     client_message_id: ClientMessageId
     seen_seq: Annotated[str, Meta(pattern=r"^[0-9]{1,9}$")]
 
 
-class Nothing(Asked, kw_only=True):
-    """A form without fields."""
+class Nothing(PersonsForm, kw_only=True):
+    """A form without fields of its own."""

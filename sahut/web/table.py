@@ -15,12 +15,24 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from sahut.web.house import House
 from sahut.web.reading import read_body, read_form, read_json
 from sahut.web.rules import NotForYou, NotHere, SignInNeeded, WrongMethod
-from sahut.web.visit import Visit, check_origin, find_actor, read_query, words_for
+from sahut.web.shapes import PersonsForm
+from sahut.web.visit import Visit, check_origin, check_person, find_actor, read_query, words_for
 
 ANYONE = frozenset({"anonymous", "customer", "agent"})
 SIGNED_IN = frozenset({"customer", "agent"})
 CUSTOMER = frozenset({"customer"})
 AGENT = frozenset({"agent"})
+
+# What every row can refuse: who asks and from where, and that we cannot answer.
+ALWAYS = frozenset({
+    "wrong_host", "foreign_origin", "sign_in_needed", "other_person", "not_for_you", "wrong_method", "database_away",
+    "our_fault",
+})  # fmt: skip
+# What every row can refuse that takes a body.
+OF_A_BODY = frozenset({
+    "body_too_large", "body_too_slow", "wrong_content_type", "not_json", "duplicate_field", "missing_field",
+    "unknown_field", "wrong_field", "bad_characters",
+})  # fmt: skip
 
 View = Callable[[Visit], Awaitable[ASGIApp]]
 
@@ -30,7 +42,8 @@ class Row:
     """One method of one address.
 
     `allowed`: who may ask (anonymous, customer, agent). `takes`: the shape of the body (JSON under /api, else a form).
-    `gives`: the shape of the answer, None for pages. `refuses`: the codes beside those that every row can give.
+    `gives`: the shape of the answer, None for pages. `refuses`: the codes beside `ALWAYS` and,
+    when it takes a body, `OF_A_BODY`.
     """
 
     method: str
@@ -46,6 +59,11 @@ class Row:
     def says(self) -> str:
         """What the address does, in one line: the first of the view's docstring."""
         return (self.view.__doc__ or "").strip().partition("\n")[0]
+
+    @property
+    def can_refuse(self) -> frozenset[str]:
+        """Every code that the address can answer with."""
+        return ALWAYS.union(self.refuses, OF_A_BODY if self.takes else ())
 
     @property
     def is_page(self) -> bool:
@@ -100,9 +118,11 @@ class _Endpoint:
         scope["sahut.words"] = words
         if (actor.role if actor else "anonymous") not in row.allowed:
             raise SignInNeeded if actor is None else NotForYou
-        visit = Visit(self._house, headers, scope["path_params"], query, actor, token, words)
+        visit = Visit(self._house, headers, scope["path"], scope["path_params"], query, actor, token, words)
         if row.takes is not None:
             body = await read_body(receive, headers.get("content-length"))
             read = read_form if row.is_page else read_json
             visit.sent = read(body, headers.get("content-type", ""), row.takes)
+            if isinstance(visit.sent, PersonsForm) and "authorization" not in headers:
+                check_person(actor, visit.sent.person)
         return visit

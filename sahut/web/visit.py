@@ -15,7 +15,7 @@ from starlette.types import Scope
 from sahut.people import Actor, who
 from sahut.web.cookies import token_in
 from sahut.web.house import House
-from sahut.web.rules import ForeignOrigin, SignInNeeded
+from sahut.web.rules import ForeignOrigin, OtherPerson, SignInNeeded
 from sahut.web.words import LANGUAGES, Words, choose_language, words_in
 
 Realm = Literal["customer", "agent"]
@@ -88,20 +88,35 @@ async def find_actor(
     """Who asks, and the token that says so; (None, None) when nobody is signed in.
 
     `acts`: the request changes something, so a cookie counts only from a page of ours.
-    Refuses: `sign_in_needed` for a Bearer token that does not hold, `foreign_origin`.
+    Refuses: `sign_in_needed` for a Bearer token that does not hold, `foreign_origin`, and what `check_person` refuses.
     """
     token, by_cookie = _token_of(house, headers, path, query)
-    if token is None:
-        return None, None
-    async with house.reading() as connection:
-        actor = await who(connection, token, house.clock.now())
-    if actor is None:
-        if by_cookie:
-            return None, None
-        raise SignInNeeded
-    if by_cookie and acts:
+    actor = None
+    if token is not None:
+        async with house.reading() as connection:
+            actor = await who(connection, token, house.clock.now())
+    if not by_cookie:
+        if actor is None:
+            raise SignInNeeded
+        return actor, token
+    if actor is not None and acts:
         check_origin(house, headers)
-    return actor, token
+    check_person(actor, headers.get("sahut-person"))
+    return (None, None) if actor is None else (actor, token)
+
+
+def check_person(actor: Actor | None, named: str | None) -> None:
+    """A page made for one person gets and does nothing as another, who signed in since in the same browser.
+
+    `named`: the id of the person for whom the page was made, None or empty when it does not say.
+    Refuses: `sign_in_needed`, `other_person`.
+    """
+    if not named:
+        return
+    if actor is None:
+        raise SignInNeeded
+    if named != str(actor.person_id):
+        raise OtherPerson
 
 
 def check_origin(house: House, headers: Headers) -> None:

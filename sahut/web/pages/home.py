@@ -16,7 +16,8 @@ from sahut.people import names_of
 from sahut.wallet import Movement, NoWallet, Overview
 from sahut.web import shapes
 from sahut.web.answers import page
-from sahut.web.pages.forms import errors_beside, new_id, part_or_problem, whole_rupiah
+from sahut.web.contacts import receipt_cookie
+from sahut.web.pages.forms import errors_beside, new_id, part_or_problem, said_with, whole_rupiah
 from sahut.web.pages.sign_in import sign_in_page
 from sahut.web.reading import read_number
 from sahut.web.visit import Visit
@@ -68,7 +69,7 @@ async def send_money(visit: Visit) -> Response:
         refusal = refused
     if visit.wants_partial:
         values = _send_values(visit, sent, refusal)
-        return part_or_problem(visit, "_send.html", refusal, **values, sent=done)
+        return part_or_problem(visit, "_send.html", refusal, **values, person=visit.person, sent=done)
     if done is not None:
         return RedirectResponse(f"/?sent={done.transfer}#send", 303)
     return await _home(visit, form=sent, refusal=refusal)
@@ -82,7 +83,9 @@ async def send_message(visit: Visit) -> Response:
         receipt = await visit.house.intake.receive(inbound)
     except Refusal as refusal:
         return await _home(visit, text=sent.text, refusal=refusal)
-    return RedirectResponse(f"/?received={receipt.number}#help", 303)
+    response = RedirectResponse(f"/?received={receipt.number}#help", 303)
+    response.headers.append("set-cookie", receipt_cookie(visit, receipt))
+    return response
 
 
 async def wallet_part(visit: Visit) -> Response:
@@ -127,7 +130,6 @@ async def _home(
         "home.html",
         visit.words,
         visit.house,
-        status=422 if refusal is not None else 200,
         person=visit.person,
         after=after,
         overview=overview,
@@ -138,6 +140,7 @@ async def _home(
         message_id=new_id(),
         text_error=beside.get("text"),
         sent=sent,
+        **said_with(refusal),
         **values,
     )
 

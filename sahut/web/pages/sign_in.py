@@ -1,24 +1,17 @@
 """The way in, and the way to us for those who cannot get in."""
 
-from base64 import urlsafe_b64encode
-
-import msgspec
 from starlette.responses import RedirectResponse, Response
 
 from sahut.bedrock import Refusal
 from sahut.channels import chat_inbound
-from sahut.journey import Receipt
 from sahut.people import sign_out
 from sahut.web import shapes
 from sahut.web.answers import json_answer, page
-from sahut.web.contacts import contact_shown, find_contact
-from sahut.web.cookies import receipt_in
+from sahut.web.contacts import contact_shown, find_contact, free_receipt, receipt_cookie, receipt_of
 from sahut.web.pages.forms import errors_beside, new_id, said_with
+from sahut.web.rules import ReceiptNotHeld
 from sahut.web.visit import Realm, Visit, language_sent, session_cookie
 from sahut.web.words import words_in
-
-_RECEIPT_COOKIE = "sahut-receipt"
-_RECEIPT_KEPT_S = 7 * 24 * 3600
 
 
 def sign_in_page(visit: Visit, *, to: str, typed: str = "", refusal: Refusal | None = None, text: str = "") -> Response:
@@ -75,30 +68,17 @@ async def write_signed_out(visit: Visit) -> Response:
     except Refusal as refusal:
         return sign_in_page(visit, to="/", text=sent.text, refusal=refusal)
     response = RedirectResponse(f"/receipts/{receipt.number}?lang={visit.words.language}", 303)
-    kept = urlsafe_b64encode(msgspec.json.encode(receipt)).decode().rstrip("=")
-    secure = "; Secure" if visit.house.secure else ""
-    response.headers.append(
-        "set-cookie",
-        f"{_RECEIPT_COOKIE}={kept}; Path=/receipts/{receipt.number}; HttpOnly; SameSite=Lax; "
-        f"Max-Age={_RECEIPT_KEPT_S}{secure}",
-    )
+    response.headers.append("set-cookie", receipt_cookie(visit, receipt))
     return response
 
 
 async def show_receipt(visit: Visit) -> Response:
     """The receipt of a contact: its number, what we promise, and the proof to keep."""
-    receipt = _receipt_kept(visit)
-    found, proof = await find_contact(visit, visit.path["number"], receipt)
-    shown = contact_shown(visit.house, found, receipt, proof)
-    if visit.query.get("as") == "file":
-        name = f"sahut-{found.number}.json"
-        return json_answer(shown, headers={"content-disposition": f'attachment; filename="{name}"'})
-    return page("receipt.html", visit.words, visit.house, contact=found, receipt=receipt, proof=proof)
-
-
-def _receipt_kept(visit: Visit) -> Receipt | None:
-    kept = receipt_in(visit.headers.get("cookie", ""), _RECEIPT_COOKIE)
-    try:
-        return None if kept is None else read_receipt(kept)
-    except (ValueError, msgspec.MsgspecError):
-        return None
+    found, proof = await find_contact(visit, visit.path["number"], free_receipt(visit))
+    receipt = receipt_of(visit, found)
+    if visit.query.get("as") != "file":
+        return page("receipt.html", visit.words, visit.house, contact=found, receipt=receipt, proof=proof)
+    if receipt is None:
+        raise ReceiptNotHeld
+    disposition = f'attachment; filename="sahut-{found.number}.json"'
+    return json_answer(contact_shown(visit.house, found, receipt, proof), headers={"content-disposition": disposition})

@@ -1,6 +1,6 @@
 // The customer's page: balance and activity follow the money, the conversation follows the messages.
 
-import { $, conversation, forgetOnSignOut, page, refresh, sendJson, soon, toast, watch } from "./page.js"
+import { $, conversation, forgetOnSignOut, ours, page, refresh, sendJson, soon, toast, watch } from "./page.js"
 
 const kept = `sahut-${page.person}`
 const money = soon(() => { refresh($("#balance")); refresh($("#activity")) })
@@ -25,10 +25,14 @@ document.addEventListener("submit", async (event) => {
   const target = $(form.dataset.swap), button = $("button", form)
   button.disabled = true
   try {
-    const answer = await fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)), headers: { "sahut-partial": "1" } })
+    const answer = await fetch(form.action, { method: "POST", body: new URLSearchParams(new FormData(form)), headers: { "sahut-partial": "1", ...ours } })
     if (answer.status === 401) return location.reload()
     const html = answer.headers.get("content-type")?.startsWith("text/html")
-    if (!html) throw new Error((await answer.json()).detail)
+    if (!html) {
+      const problem = await answer.json()
+      if (problem.code === "other_person") return location.reload()
+      throw new Error(problem.detail)
+    }
     target.innerHTML = await answer.text()
     const wrong = $("[aria-invalid]", target)
     wrong?.focus()

@@ -6,17 +6,18 @@
 const BEAT_MS = 15_000
 const KEPT = 500 // events that a leader keeps for tabs that open while it is reading
 
-export function openLive({ realm, after, onEvent, onReset, onConnected }) {
-  const name = `sahut-live-${realm}`
+export function openLive({ realm, person, after, onEvent, onReset, onConnected }) {
+  const name = `sahut-live-${realm}-${person}` // tabs of two persons share nothing
   const channel = "BroadcastChannel" in self ? new BroadcastChannel(name) : null
   const address = `/api/v1/live?${realm === "agent" ? "desk=1&" : ""}after=`
-  let seen = after, heardAt = Date.now(), tries = 0
+  let seen = after, heardAt = Date.now(), tries = 0, connected = true
   let leading = false, reading = null, timer = 0, kept = [], keptFrom = after
 
   function take(message) { // what the stream said, first hand or from the leader
     heardAt = Date.now()
-    if (message.state !== undefined) return onConnected(message.state)
-    onConnected(true)
+    connected = message.state ?? true
+    onConnected(connected)
+    if (message.state !== undefined) return
     if (message.reset) { seen = message.n; return onReset() }
     if (message.event) { if (message.n > seen) { seen = message.n; onEvent(message.event) } }
     else if (message.n > seen) seen = message.n
@@ -35,8 +36,8 @@ export function openLive({ realm, after, onEvent, onReset, onConnected }) {
     const mine = reading = new AbortController()
     let wait = 0
     try {
-      const answer = await fetch(address + seen, { signal: mine.signal, cache: "no-store", headers: { accept: "text/event-stream" } })
-      if (answer.status === 401 || answer.status === 403) return location.reload()
+      const answer = await fetch(address + seen, { signal: mine.signal, cache: "no-store", headers: { accept: "text/event-stream", "sahut-person": person } })
+      if ([401, 403, 409].includes(answer.status)) return location.reload() // 409: somebody else is signed in now
       if (!answer.ok) { wait = 1000 * (Number(answer.headers.get("retry-after")) || 0); throw new Error(answer.status) }
       const source = answer.body.pipeThrough(new TextDecoderStream()).getReader()
       for (let rest = ""; ;) {
@@ -105,8 +106,9 @@ export function openLive({ realm, after, onEvent, onReset, onConnected }) {
     channel.postMessage({ hello: seen, from: me })
   } else lead() // an old browser: a stream for each tab
   setInterval(look, 5000)
-  for (const event of ["online", "pageshow"]) addEventListener(event, () => Date.now() - heardAt > 2000 && again())
-  addEventListener("offline", () => onConnected(false))
+  for (const event of ["online", "pageshow"]) addEventListener(event, () => (!connected || Date.now() - heardAt > 2000) && again())
+  // What the browser calls offline may still reach us: only a new request tells.
+  addEventListener("offline", () => leading && again())
   document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && look())
   return { again }
 }

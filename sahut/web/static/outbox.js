@@ -11,7 +11,7 @@ export class Outbox {
   }
 
   get entries() {
-    try { return JSON.parse(localStorage.getItem(this.name)) ?? [] } catch { return [] }
+    return entriesIn(this.name)
   }
 
   set entries(entries) {
@@ -49,6 +49,7 @@ export class Outbox {
       if (answer.status === 401) return location.reload()
       if (answer.status === 429 || answer.status >= 500) return this.later(answer.headers.get("retry-after"))
       const body = await answer.json().catch(() => ({}))
+      if (body.code === "other_person") return location.reload() // it waits here until its writer is back
       if (answer.ok) this.change(entry.id, { receipt: body.number ?? String(body.seq ?? "") })
       else {
         this.entries = this.entries.filter((one) => one.id !== entry.id)
@@ -63,6 +64,10 @@ export class Outbox {
     this.timer = setTimeout(() => this.flush(), wait * (0.5 + Math.random() / 2))
     this.show(this.entries)
   }
+}
+
+export function entriesIn(name) {
+  try { return JSON.parse(localStorage.getItem(name)) ?? [] } catch { return [] }
 }
 
 export function newId() {

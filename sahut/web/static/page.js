@@ -1,9 +1,11 @@
 // What the customer's page and the desk share: parts that are fetched anew, the conversation, drafts, toasts.
 
 import { openLive } from "./live.js"
-import { newId, Outbox } from "./outbox.js"
+import { entriesIn, newId, Outbox } from "./outbox.js"
 
 export const page = document.body.dataset
+// Each request says for whom the page was made: when somebody else has signed in since, it is refused with 409.
+export const ours = { "sahut-person": page.person }
 export const $ = (selector, root = document) => root.querySelector(selector)
 
 // Fetch a part of the page and put it where it belongs. Asked again while it is under way, it is fetched once more.
@@ -28,8 +30,8 @@ export async function refresh(element) {
 let missed = new Set()
 export async function part(address) {
   try {
-    const answer = await fetch(address, { headers: { "sahut-partial": "1" }, cache: "no-store" })
-    if (answer.status === 401) location.reload()
+    const answer = await fetch(address, { headers: { "sahut-partial": "1", ...ours }, cache: "no-store" })
+    if (answer.status === 401 || answer.status === 409) location.reload()
     if (answer.ok) { missed.delete(address); return await answer.text() }
   } catch { /* away; the line above the page says so */ }
   missed.add(address)
@@ -51,6 +53,7 @@ export function watch({ onEvent, onReset }) {
   refreshMissed = () => { missed = new Set(); onReset() }
   const live = openLive({
     realm: page.realm,
+    person: page.person,
     after: Number(page.after),
     onEvent,
     onReset,
@@ -96,7 +99,7 @@ export function conversation({ address, post, refused, kept }) {
         bubble.firstChild.innerText = entry.text
       }
       const number = entry.receipt?.replace(/(\d{3})(?=\d)/g, "$1 ")
-      bubble.querySelector("span").textContent = entry.receipt ? page.received.replace("{number}", number) : navigator.onLine ? page.sending : page.waiting
+      bubble.querySelector("span").textContent = entry.receipt ? page.received.replace("{number}", number) : outbox.tries ? page.waiting : page.sending
       bubble.querySelector("use").setAttribute("href", entry.receipt ? "#i-check" : "#i-clock")
       thread.append(bubble)
     }
@@ -177,16 +180,19 @@ export function conversation({ address, post, refused, kept }) {
   return { refresh: soon(() => inTurn()), bring: () => inTurn(), reload: () => inTurn(0) }
 }
 
-// On a shared computer nothing of a person stays behind.
+// On a shared computer nothing of a person stays behind; what we have not yet got goes only when the person says so.
 export function forgetOnSignOut(kept) {
+  const own = () => Object.keys(localStorage).filter((key) => key.startsWith(`${kept}-`)) // the dash ends the id: 1 is not 12
+  const waits = (key) => key.endsWith("-outbox") && entriesIn(key).some((entry) => !entry.receipt)
   for (const form of document.querySelectorAll("[data-sign-out]")) {
-    form.addEventListener("submit", () => {
-      for (const key of Object.keys(localStorage)) if (key.startsWith(`${kept}-`)) localStorage.removeItem(key)
+    form.addEventListener("submit", (event) => {
+      if (own().some(waits) && !confirm(page.unsent)) return event.preventDefault()
+      for (const key of own()) localStorage.removeItem(key)
     })
   }
 }
 
 export const sendJson = (address, body, headers = {}) =>
-  fetch(address, { method: "POST", headers: { "content-type": "application/json", ...headers }, body: JSON.stringify(body) })
+  fetch(address, { method: "POST", headers: { "content-type": "application/json", ...ours, ...headers }, body: JSON.stringify(body) })
 
 export { newId }

@@ -10,6 +10,8 @@ from markupsafe import Markup
 from starlette.responses import Response
 
 from sahut.bedrock import Refusal, money_in_words, show_number
+from sahut.care import TEXT_AT_MOST
+from sahut.wallet import NOTE_AT_MOST
 from sahut.web.house import House
 from sahut.web.refusals import PROBLEM_TYPE, detail_of, row_of, title_of
 from sahut.web.static import static_path
@@ -104,16 +106,17 @@ def _environment() -> Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.filters["money"] = lambda money: money_in_words(money[0], money[1])
     environment.filters["number"] = show_number
     environment.filters["utc"] = utc_text
     environment.filters["lines"] = _lines
-    environment.globals.update(static=static_path, languages=LANGUAGES, rupiah=_rupiah)
+    environment.globals.update(
+        static=static_path,
+        languages=LANGUAGES,
+        money=money_in_words,
+        text_at_most=TEXT_AT_MOST,
+        note_at_most=NOTE_AT_MOST,
+    )
     return environment
-
-
-def _rupiah(amount_minor: int, currency: str = "IDR") -> str:
-    return money_in_words(amount_minor, currency)
 
 
 def _lines(text: str) -> Markup:

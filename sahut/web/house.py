@@ -1,4 +1,4 @@
-"""The house as a view sees it: everything a request may reach, in one frozen value, and the application made from it.
+"""The house as a view sees it: everything a request may reach, in one frozen value.
 
 `sahut.app` opens the house (pool, batchers, hub) and closes it again; the application itself starts nothing, so it
 can be built as often as a test likes.
@@ -17,8 +17,8 @@ from sahut.people import SignIn
 from sahut.wallet import Transfers
 from sahut.web.hub import Hub
 
-# Above this wait for a connection of the pool the honest answer is "busy, ask again" (in seconds).
-POOL_WAIT_S = 3.0
+# Above this wait for a connection, in seconds, we say that the database is away.
+READING_WAIT_S = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ class House:
     async def reading(self) -> AsyncIterator[Connection]:
         """A connection to read with. Refuses: `database_away` when the pool gives none in time."""
         try:
-            connection = await self.pool.acquire(timeout=POOL_WAIT_S)
+            connection = await self.pool.acquire(timeout=READING_WAIT_S)
         except TimeoutError:
             raise DatabaseAway from None
         try:

@@ -30,16 +30,20 @@ API: tuple[Row, ...] = (
         "POST", f"{_V1}/transfers", money.send_transfer, CUSTOMER, 201,
         takes=shapes.NewTransfer, gives=shapes.Transfer,
         refuses=(
-            "idempotency_key_required", "key_reused", "bad_phone", "unknown_recipient", "unknown_currency", "no_wallet",
-            "bad_text", "insufficient_funds", "same_account", "account_stopped", "daily_limit", "monthly_limit",
-            "balance_ceiling", "busy", "outcome_unknown",
+            "idempotency_key_required", "bad_idempotency_key", "key_reused", "bad_phone", "unknown_recipient",
+            "unknown_currency", "no_wallet", "bad_text", "insufficient_funds", "same_account", "no_such_account",
+            "wrong_currency", "amount_out_of_bounds", "account_stopped", "daily_limit", "monthly_limit",
+            "balance_ceiling", "posting_refused", "busy", "outcome_unknown",
         ),
     ),
     Row(
         "POST", f"{_V1}/contacts", contacts.receive_contact, ANYONE, 202,
         takes=shapes.NewContact, gives=Receipt, refuses=("bad_text", "contact_key_reused", "busy", "outcome_unknown"),
     ),
-    Row("GET", f"{_V1}/contacts/{{number}}", contacts.show_contact, ANYONE, gives=shapes.ContactShown),
+    Row(
+        "GET", f"{_V1}/contacts/{{number}}", contacts.show_contact, ANYONE,
+        gives=shapes.ContactShown, refuses=("not_here", "wrong_field"),
+    ),
     Row("GET", f"{_V1}/cases", cases.list_cases, CUSTOMER, gives=shapes.Cases),
     Row(
         "GET", f"{_V1}/cases/{{number}}", cases.show_case, SIGNED_IN,
@@ -53,9 +57,9 @@ API: tuple[Row, ...] = (
     Row(
         "POST", f"{_V1}/desk/cases/{{number}}/replies", desk.send_reply, AGENT, 201,
         takes=shapes.NewReply, gives=shapes.MessageShown,
-        refuses=("no_such_case", "case_closed", "conversation_moved", "bad_text"),
+        refuses=("no_such_case", "case_closed", "conversation_moved", "message_key_reused", "bad_text"),
     ),
-    Row("GET", f"{_V1}/live", live, SIGNED_IN, refuses=("too_many_streams", "wrong_field")),
+    Row("GET", f"{_V1}/live", live, SIGNED_IN, refuses=("too_many_streams", "not_ready", "wrong_field")),
     Row("GET", "/livez", house.livez, ANYONE, gives=shapes.Health),
     Row("GET", "/readyz", house.readyz, ANYONE, gives=shapes.Health, refuses=("not_ready",)),
     Row("GET", "/.well-known/customer-service.json", house.directory, ANYONE, gives=shapes.Directory),

@@ -3,11 +3,13 @@
 import asyncio
 import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import httpx
 import pytest
 from playwright.async_api import Browser, Page, expect
 
+from sahut.journey import verify_contact_file
 from sahut_lab.demo import seed
 from tests.journeys.browsing import Complaints, chromium, needs_chromium, new_context, sign_in
 from tests.journeys.conftest import BIMA, BUDI, SARI, Service, open_service
@@ -148,6 +150,40 @@ async def test_a_stopped_server_costs_time_and_nothing_else(
         assert await texts(sari) == ["Sebelum berhenti", "Selama berhenti"]
         await other.goto(address)
         assert await texts(other) == ["Sebelum berhenti", "Selama berhenti"]
+    assert complaints.said == []
+
+
+async def test_what_the_browser_calls_offline_is_believed_only_when_it_is_so(
+    service: Service, browser: Browser, complaints: Complaints
+) -> None:
+    context = await new_context(browser)
+    sari = await sign_in(context, complaints, service.address, SARI)
+    await asyncio.sleep(0.5)
+    await sari.evaluate("dispatchEvent(new Event('offline'))")
+    await asyncio.sleep(2)
+    await expect(sari.locator("#net")).to_be_hidden()
+    await say(sari, "Masih tersambung")
+    await expect(sari.locator("#thread [data-seq='1']")).to_be_visible()
+    await context.set_offline(True)
+    await expect(sari.locator("#net")).to_be_visible()
+    await asyncio.sleep(2)
+    await expect(sari.locator("#net")).to_be_visible()
+    await context.set_offline(False)
+    await expect(sari.locator("#net")).to_be_hidden()
+    assert complaints.said == []
+
+
+async def test_the_receipt_is_reached_from_the_conversation(
+    service: Service, browser: Browser, complaints: Complaints
+) -> None:
+    sari = await sign_in(await new_context(browser, width=390), complaints, service.address, SARI)
+    await say(sari, "Tolong simpan tanda terimanya")
+    await sari.click("[data-receipt] a")
+    async with sari.expect_download() as download:
+        await sari.click("a[download]")
+    saved = Path(await (await download.value).path())
+    verdict = verify_contact_file(saved.read_bytes(), service.house.public_key)
+    assert verdict.good, verdict.lines
     assert complaints.said == []
 
 

@@ -109,3 +109,50 @@ async def test_a_text_with_a_one_time_code_is_kept_masked(service: Service) -> N
         kept = (await sari.get(f"/api/v1/cases/{number}/messages")).json()["items"][0]["text"]
 
     assert "4111 1111" not in kept
+
+
+async def test_a_signed_in_customer_saves_a_receipt_that_can_be_checked(service: Service) -> None:
+    async with service.client(headers={"origin": service.address}) as sari, service.client() as elsewhere:
+        await sari.post("/sign-in", data={"phone": SARI.phone, "pin": SARI.pin})
+        receipt = await write(sari, TEXT, "message-0001")
+        path = f"/receipts/{receipt['number']}"
+        fresh = await sari.get(path, params={"as": "file"})
+        for _ in range(300):
+            proven = await sari.get(path, params={"as": "file"})
+            if proven.json()["proof"]:
+                break
+            await asyncio.sleep(0.05)
+        await case_of(sari, receipt["number"])
+        page = await sari.get("/")
+        cookie = {"cookie": f"sahut={await service.token(SARI)}"}
+        bare = await elsewhere.get(path, headers=cookie)
+        missing = await elsewhere.get(path, params={"as": "file"}, headers=cookie)
+        await sari.post("/sign-out", content=b"", headers={"content-type": "application/x-www-form-urlencoded"})
+        signed_out = await sari.get(path)
+
+    assert f'href="{path}"' in page.text
+    for saved in (fresh, proven):
+        assert saved.headers["content-disposition"].endswith(f'filename="sahut-{receipt["number"]}.json"')
+        verdict = verify_contact_file(saved.content, service.house.public_key)
+        assert verdict.good, verdict.lines
+    assert proven.json()["proof"] is not None
+    assert "as=file" not in bare.text, "what cannot be had is not offered"
+    assert (bare.status_code, missing.status_code) == (200, 404)
+    assert "peramban" in missing.text
+    assert signed_out.status_code == 404, "who is signed out sees nothing more, though the browser still keeps it"
+
+
+async def test_lists_say_how_many_cases_there_are(service: Service) -> None:
+    async with await service.signed_in(BIMA) as bima, service.client() as nobody:
+        none = (await bima.get("/api/v1/desk/cases")).json()
+        first = [await write(nobody, f"Pesan {turn}", f"anonymous-{turn:04}-0123456789abcdef") for turn in range(103)]
+        for _ in range(300):
+            cases = (await bima.get("/api/v1/desk/cases")).json()
+            if cases["total"] == len(first):
+                break
+            await asyncio.sleep(0.05)
+        queue = await bima.get("/desk/partials/queue")
+
+    assert none == {"items": [], "total": 0}
+    assert (len(cases["items"]), cases["total"]) == (100, 103)
+    assert "The first 100 of 103 cases" in queue.text

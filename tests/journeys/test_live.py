@@ -2,11 +2,17 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import socket
+from typing import Any
 
 import httpx
+import pytest
 
 from sahut.people import sign_out
+from sahut.web import Hub, build_app
+from sahut.web.hub import _again_and_again
+from sahut.web.rules import NotReady
 from tests.journeys.conftest import BIMA, BUDI, SARI, Service, open_service
 from tests.journeys.watching import watching
 
@@ -229,6 +235,55 @@ async def test_a_process_that_does_not_read_the_log_is_not_ready(service: Servic
 
     assert before.status_code == 200
     assert (after.status_code, after.json()["missing"]) == (503, "live")
+
+
+async def test_before_the_hub_has_started_a_stream_is_told_to_come_again(service: Service, app_dsn: str) -> None:
+    late = Hub(app_dsn, service.house.clock)
+    app = build_app(dataclasses.replace(service.house, hub=late))
+    token = await service.token(SARI)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=service.address) as client:
+        answer = await client.get("/api/v1/live", headers={"authorization": f"Bearer {token}"})
+    with pytest.raises(NotReady):
+        late._connection()
+
+    assert (answer.status_code, answer.json()["code"], answer.headers["retry-after"]) == (503, "not_ready", "1")
+
+
+async def test_beats_say_nothing_of_what_a_stream_has_yet_to_get(service: Service) -> None:
+    heard: list[bytes] = []
+
+    async def send(message: Any) -> None:
+        heard.append(message["body"])
+
+    hub = Hub("", service.house.clock, beat_s=0.01)
+    hub._tasks.append(asyncio.create_task(hub._beat_for_ever()))
+    hub._window.begin_at(40)
+    hub._read_at = asyncio.get_running_loop().time()
+    stream = hub.admit(send, person_id=1, session=b"s")
+    await asyncio.sleep(0.05)
+    early = b"".join(heard)
+    hub._join(stream)
+    await asyncio.sleep(0.05)
+    hub._tasks[0].cancel()
+
+    assert b": beat" in early
+    assert b"id:" not in early
+    assert b"id: 40" in heard[-1]
+
+
+async def test_a_reader_that_fails_begins_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sahut.web.hub.RETRY_S", 0.01)
+    turns = 0
+
+    async def work() -> None:
+        nonlocal turns
+        turns += 1
+        raise RuntimeError("not foreseen")
+
+    task = asyncio.create_task(_again_and_again(work, "test"))
+    await asyncio.sleep(0.1)
+    task.cancel()
+    assert turns > 1
 
 
 async def test_all_streams_end_at_once_when_the_process_is_told_to(service: Service) -> None:

@@ -52,7 +52,7 @@ async def test_the_key_is_needed_and_belongs_to_one_command(service: Service) ->
         )
 
     assert (without.status_code, without.json()["code"]) == (400, "idempotency_key_required")
-    assert (short.status_code, short.json()["code"]) == (400, "idempotency_key_required")
+    assert (short.status_code, short.json()["code"]) == (400, "bad_idempotency_key")
     assert (other.status_code, other.json()["code"]) == (422, "key_reused")
 
 

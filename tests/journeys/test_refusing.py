@@ -2,14 +2,28 @@
 
 import itertools
 import json
+import re
 from typing import Any
 
 import httpx
 import pytest
 
-from sahut.bedrock import Refusal
-from sahut.web.refusals import TABLE
+from sahut import care, wallet
+from sahut.bedrock import BadText, Refusal
+from sahut.channels import chat_inbound
+from sahut.journey import Intake
+from sahut.ledger import Ledger, PostingRefused
+from sahut.people import SignIn, TryLater
+from sahut.wallet import Transfers
+from sahut.web.api.money import idempotency_key
+from sahut.web.cases import case_for
+from sahut.web.contacts import find_contact
+from sahut.web.cursor import read_cursor
+from sahut.web.hub import Hub
+from sahut.web.reading import read_number
+from sahut.web.refusals import TABLE, detail_of
 from sahut.web.routes import API
+from sahut.web.table import Row
 from sahut.web.words import LANGUAGES, words_in
 from tests.journeys.conftest import BIMA, SARI, Service
 
@@ -44,6 +58,14 @@ BODIES: tuple[tuple[bytes, int, str, str | None], ...] = (
     (b'{"note": "' + b"x" * 70_000 + b'"}', 413, "body_too_large", None),
 )
 JSON = {"content-type": "application/json", "idempotency-key": "refusing-0001"}
+
+
+def assert_expected(row: Row, answer: httpx.Response) -> None:
+    """What was refused is one of the codes that the row of the table names."""
+    elsewhere = answer.request.url.path.count("/") != row.path.count("/")  # a number with a slash is another address
+    if answer.status_code >= 400 and not elsewhere:
+        assert answer.json()["code"] in row.can_refuse, (row.method, row.path, answer.text)
+        assert answer.json()["instance"] == answer.request.url.path
 
 
 async def test_each_bad_body_has_its_name_and_its_field(service: Service) -> None:
@@ -116,6 +138,7 @@ async def test_nothing_that_is_sent_makes_a_fault_of_ours(service: Service) -> N
                 answer = await client.request(row.method, path, params={"after": "x" * 30, "cursor": "\ud7ff!"})
                 seen.add(answer.status_code)
                 assert answer.status_code < 500, (row, number, answer.text)
+                assert_expected(row, answer)
         for row in API:
             for name, value in itertools.product(row.takes.__struct_fields__ if row.takes else (), values):
                 body = json.dumps({"phone": "+62812345678", "pin": "1", **GOOD, name: value}).encode()
@@ -123,6 +146,7 @@ async def test_nothing_that_is_sent_makes_a_fault_of_ours(service: Service) -> N
                     row.method, row.path.replace("{number}", numbers[0]), content=body, headers=JSON
                 )
                 assert answer.status_code < 500, (row, name, value, answer.text)
+                assert_expected(row, answer)
         for header in ("Bearer", "Basic YTpi", "Bearer " + "x" * 5000, "bearer \xff"):
             answer = await nobody.get("/api/v1/wallet", headers=[(b"authorization", header.encode("latin-1"))])
             assert answer.status_code == 401
@@ -183,13 +207,57 @@ def test_every_refusal_has_its_row_and_its_words() -> None:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_words_of_a_refusal_name_only_fields_that_it_has(language: str) -> None:
-    import re
-
     for one in all_refusals():
         if not one.__module__.startswith("sahut."):
             continue
         named = set(re.findall(r"{(\w+)}", words_in(language).say(f"refusal.{one.code}.detail")))
         assert named <= set(one.shown), one.code
+
+
+# The doors behind the rows that act or read by a number; what their docstrings refuse, the row must name.
+DOORS: dict[str, tuple[Any, ...]] = {
+    "POST /api/v1/sessions": (SignIn.sign_in,),
+    "GET /api/v1/wallet": (wallet.overview,),
+    "GET /api/v1/activity": (wallet.activity, read_cursor),
+    "POST /api/v1/transfers": (Transfers.send, Ledger.post, idempotency_key),
+    "POST /api/v1/contacts": (chat_inbound, Intake.receive),
+    "GET /api/v1/contacts/{number}": (find_contact,),
+    "GET /api/v1/cases/{number}": (case_for,),
+    "GET /api/v1/cases/{number}/messages": (case_for, read_number),
+    "POST /api/v1/desk/cases/{number}/replies": (care.reply,),
+    "GET /api/v1/live": (Hub.admit, read_number),
+}
+
+
+@pytest.mark.parametrize("row", API, ids=lambda row: f"{row.method} {row.path}")
+def test_a_row_names_what_its_doors_refuse(row: Row) -> None:
+    documented = {
+        code
+        for door in DOORS.get(f"{row.method} {row.path}", ())
+        for refuses in re.findall(r"Refuses: (.*?)(?:\.\s|\.$|Writes|$)", door.__doc__, re.DOTALL)
+        for code in re.findall(r"`([a-z_]+)`", refuses)
+    }
+    if row.path.endswith("/transfers"):
+        documented |= {one.code for one in PostingRefused.__subclasses__()}
+    assert documented - row.can_refuse == set()
+    assert row.can_refuse - set(TABLE) == set()
+
+
+def test_seconds_are_said_as_a_length_of_time() -> None:
+    said = [detail_of(TryLater(seconds), words_in("en")) for seconds in (1, 2, 120)]
+    assert [text.partition(".")[0] for text in said] == [
+        "Try again in 1 second", "Try again in 2 seconds", "Try again in 2 minutes",
+    ]  # fmt: skip
+
+
+def test_a_text_that_cannot_be_taken_is_told_by_field_and_reason() -> None:
+    for language in LANGUAGES:
+        said = {
+            detail_of(BadText("note", reason, 140), words_in(language))
+            for reason in ("too_short", "too_long", "nul", "not_unicode")
+        }
+        assert len(said) == 4
+        assert all("note" in text for text in said)
 
 
 async def test_health_and_directory(service: Service) -> None:

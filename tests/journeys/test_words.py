@@ -3,10 +3,12 @@
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
 from sahut.web.refusals import TABLE
+from sahut.web.shapes import Language
 from sahut.web.words import LANGUAGES, choose_language, read_catalog, words_in
 
 WEB = Path(__file__).resolve().parents[2] / "sahut" / "web"
@@ -60,6 +62,10 @@ def test_each_language_writes_times_in_its_own_way(
     assert words.day_and_time(NOW + timedelta(days=1), NOW) == tomorrow
     assert words.day_and_time(NOW + timedelta(days=4), NOW) == far
     assert words.wait(61) == wait
+
+
+def test_each_language_that_we_speak_may_be_asked_for() -> None:
+    assert get_args(Language) == LANGUAGES
 
 
 def test_what_a_person_wrote_is_escaped_inside_our_words() -> None:

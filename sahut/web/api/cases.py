@@ -1,19 +1,17 @@
-"""Cases and their conversations, as the customer concerned sees them."""
+"""Cases and their conversations: the own ones of a customer, any for staff, whose look is written down."""
 
 from starlette.responses import Response
 
 from sahut import care
-from sahut.bedrock import is_contact_number
-from sahut.care import Case, CaseLine, Message, NoSuchCase
-from sahut.db import Connection
+from sahut.care import CaseLine
 from sahut.people import names_of
 from sahut.web import shapes
 from sahut.web.answers import json_answer
+from sahut.web.cases import LIST_AT_MOST, case_for, count_when_cut, line_shown, message_shown, note_view
 from sahut.web.reading import read_number
 from sahut.web.visit import Visit
-from sahut.work import EventRow, append_event, running_deadlines
+from sahut.work import running_deadlines
 
-LIST_AT_MOST = 100
 MESSAGES_AT_MOST = 200
 
 
@@ -21,7 +19,8 @@ async def list_cases(visit: Visit) -> Response:
     """The own cases, those first that wait for an answer."""
     async with visit.house.reading() as connection:
         found = await care.cases(connection, person_id=visit.person.person_id, at_most=LIST_AT_MOST)
-    return json_answer(shapes.Cases(items=[line_shown(line) for line in found], next_cursor=None))
+        total = await count_when_cut(connection, found, visit.person.person_id)
+    return json_answer(shapes.Cases(items=[line_shown(line) for line in found], total=total))
 
 
 async def show_case(visit: Visit) -> Response:
@@ -45,46 +44,3 @@ async def list_messages(visit: Visit) -> Response:
         names = await names_of(connection, list({message.author_id for message in found}))
     items = [message_shown(message, names) for message in found]
     return json_answer(shapes.Messages(items=items, last_seq=case.last_seq))
-
-
-async def case_for(visit: Visit, connection: Connection, number: str) -> Case:
-    """The case with this number, when the person may see it. Refuses: `no_such_case`, also for somebody else's."""
-    case = await care.case(connection, number) if is_contact_number(number) else None
-    if case is None or (visit.person.role == "customer" and case.person_id != visit.person.person_id):
-        raise NoSuchCase
-    return case
-
-
-async def note_view(visit: Visit, connection: Connection, case: Case, reason: str) -> None:
-    """Staff looked at a customer's case: write down who, which, and why. Writes: event `staff/case_viewed`."""
-    if visit.person.role == "agent":
-        body = {"case": case.number, "reason": reason}
-        await append_event(connection, EventRow("staff", visit.person.person_id, "case_viewed", body))
-
-
-def line_shown(line: CaseLine) -> shapes.CaseShown:
-    """A case as the API tells it."""
-    case = line.case
-    return shapes.CaseShown(
-        number=case.number,
-        state=case.state,
-        matter=case.matter,
-        language=case.language,
-        opened_at=case.opened_at,
-        changed_at=case.changed_at,
-        last_seq=case.last_seq,
-        promise=line.promise,
-        due_at=line.due_at,
-    )
-
-
-def message_shown(message: Message, names: dict[int, str]) -> shapes.MessageShown:
-    """A message as the API tells it."""
-    return shapes.MessageShown(
-        seq=message.seq,
-        author=message.author,
-        author_name=names.get(message.author_id, ""),
-        text=message.text,
-        client_message_id=message.client_message_id,
-        at=message.at,
-    )

@@ -7,7 +7,7 @@ from sahut.bedrock import is_contact_number
 from sahut.care import NoSuchCase
 from sahut.web import shapes
 from sahut.web.answers import json_answer
-from sahut.web.api.cases import LIST_AT_MOST, line_shown, message_shown
+from sahut.web.cases import LIST_AT_MOST, count_when_cut, line_shown, message_shown
 from sahut.web.visit import Visit
 
 
@@ -15,7 +15,8 @@ async def list_queue(visit: Visit) -> Response:
     """All cases, those first whose promise is due soonest."""
     async with visit.house.reading() as connection:
         found = await care.cases(connection, person_id=None, at_most=LIST_AT_MOST)
-    return json_answer(shapes.Cases(items=[line_shown(line) for line in found], next_cursor=None))
+        total = await count_when_cut(connection, found, None)
+    return json_answer(shapes.Cases(items=[line_shown(line) for line in found], total=total))
 
 
 async def send_reply(visit: Visit) -> Response:

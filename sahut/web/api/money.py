@@ -61,9 +61,9 @@ async def send_transfer(visit: Visit) -> Response:
 
 
 def idempotency_key(visit: Visit) -> str:
-    """The key of a request that moves money. Refuses: `idempotency_key_required`."""
+    """The one key of a request that moves money; the wallet checks its form. Refuses: `idempotency_key_required`."""
     keys = visit.headers.getlist("idempotency-key")
-    if len(keys) != 1 or not 8 <= len(keys[0]) <= 64 or not all("!" <= one <= "~" for one in keys[0]):
+    if len(keys) != 1:
         raise IdempotencyKeyRequired
     return keys[0]
 

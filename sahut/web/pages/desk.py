@@ -12,11 +12,10 @@ from sahut.db import Connection
 from sahut.people import Actor, names_of, person
 from sahut.web import shapes
 from sahut.web.answers import page
-from sahut.web.api.cases import LIST_AT_MOST, case_for, note_view
-from sahut.web.pages.forms import errors_beside, new_id
+from sahut.web.cases import LIST_AT_MOST, case_for, count_when_cut, note_view
+from sahut.web.pages.forms import errors_beside, new_id, said_with
 from sahut.web.pages.sign_in import sign_in_page
 from sahut.web.reading import read_number
-from sahut.web.refusals import row_of
 from sahut.web.rules import NotForYou
 from sahut.web.visit import Visit
 from sahut.work import Deadline, deadlines_of
@@ -77,7 +76,9 @@ async def queue_part(visit: Visit) -> Response:
     """The queue, as it is now."""
     async with visit.house.reading() as connection:
         lines = await care.cases(connection, person_id=None, at_most=LIST_AT_MOST)
-    return page("desk/_queue.html", visit.words, visit.house, lines=lines, current=visit.query.get("current", ""))
+        total = await count_when_cut(connection, lines, None)
+    current = visit.query.get("current", "")
+    return page("desk/_queue.html", visit.words, visit.house, lines=lines, total=total, current=current)
 
 
 async def feed_part(visit: Visit) -> Response:
@@ -114,14 +115,15 @@ async def _desk(
             await note_view(visit, connection, case, reason if reason in REASONS else "address")
             opened = await _open(connection, case, 0)
         lines: list[CaseLine] = await care.cases(connection, person_id=None, at_most=LIST_AT_MOST)
+        total = await count_when_cut(connection, lines, None)
     return page(
         "desk/desk.html",
         visit.words,
         visit.house,
-        status=row_of(refusal).status if refusal else 200,
         person=visit.person,
         after=after,
         lines=lines,
+        total=total,
         current=number or "",
         opened=opened,
         feed=visit.house.hub.recent_money(),
@@ -129,6 +131,7 @@ async def _desk(
         message_id=new_id(),
         moved=refusal is not None and refusal.code == "conversation_moved",
         error=errors_beside(refusal, visit, otherwise="text").get("text"),
+        **said_with(refusal),
     )
 
 

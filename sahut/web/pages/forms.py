@@ -3,11 +3,12 @@
 import re
 import secrets
 from collections import defaultdict
+from typing import Any
 
 from starlette.responses import Response
 
 from sahut.bedrock import Refusal
-from sahut.web.answers import problem, render
+from sahut.web.answers import page, problem, refusal_headers
 from sahut.web.refusals import detail_of, row_of
 from sahut.web.rules import BadAmount
 from sahut.web.visit import Visit
@@ -46,9 +47,13 @@ def whole_rupiah(typed: str) -> int:
     return amount_minor
 
 
-def part_or_problem(visit: Visit, template: str, refusal: Refusal | None, **values: object) -> Response:
+def part_or_problem(visit: Visit, template: str, refusal: Refusal | None, **values: Any) -> Response:
     """The part of a page that our script asked for, with the status of the refusal that it shows."""
     if refusal is not None and row_of(refusal).status >= 500:
-        return problem(refusal, visit.words, template)
-    status = row_of(refusal).status if refusal else 200
-    return Response(render(template, visit.words, visit.house, **values), status, media_type="text/html")
+        return problem(refusal, visit.words, visit.address)
+    return page(template, visit.words, visit.house, **said_with(refusal), **values)
+
+
+def said_with(refusal: Refusal | None) -> dict[str, Any]:
+    """Status and headers of a page that shows this refusal, or none."""
+    return {"status": row_of(refusal).status, "headers": refusal_headers(refusal)} if refusal else {}

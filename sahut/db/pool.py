@@ -23,6 +23,7 @@ APPLICATION_SETTINGS = {
     "enable_hashjoin": "off",
     "enable_mergejoin": "off",
     "enable_seqscan": "off",
+    "enable_material": "off",  # an anti-join must look each row up, not read a whole index once and search that
     "enable_bitmapscan": "off",  # an index read in its order needs no sort, and stops at the limit
     "timezone": "UTC",
 }

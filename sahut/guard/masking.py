@@ -14,6 +14,7 @@ DOT = "•"
 
 _BETWEEN = r"[\s\u00a0\u2000-\u200b\u2010-\u2015\u2212\u3000\uff0d./_\-]{0,2}"
 _RUN = re.compile(rf"\d(?:{_BETWEEN}\d){{11,63}}")
+_DIGITS = re.compile(r"\d\D{0,2}\d\D{0,2}\d")  # fewer than three near each other are neither a card nor a code
 _GROUPED_AMOUNT = re.compile(r"\d{1,3}(?:\.\d{3})+")
 _BEFORE_AMOUNT = re.compile(r"(?:rp|idr|cny|usd|[¥￥$])\.?\s*$", re.IGNORECASE)
 # How a network's numbers begin → how long they are (ISO/IEC 7812; most cards first).
@@ -58,6 +59,8 @@ class Masked:
 
 def mask_secrets(text: str) -> Masked:
     """The text without card numbers and codes."""
+    if not _DIGITS.search(text):
+        return Masked(text, 0, 0)
     text, cards = _mask_cards(text)
     codes = 0
     for pattern in _CODES:

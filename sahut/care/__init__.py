@@ -10,7 +10,18 @@ Begin reading at `schema.sql`, then `rules.py`.
 """
 
 from sahut.care.audit import audit_care
-from sahut.care.cases import Case, CaseLine, Message, case, cases, contact_state, count_cases, messages, wait_estimate_s
+from sahut.care.cases import (
+    Case,
+    CaseLine,
+    Message,
+    case,
+    cases,
+    contact_state,
+    count_cases,
+    messages,
+    newest_messages,
+    wait_estimate_s,
+)
 from sahut.care.contacts import ContactRow, FirstContact, first_contacts, receive_contacts, reserve_number_blocks
 from sahut.care.conversation import add_contacts, renew_broken_promises, reply
 from sahut.care.rules import (
@@ -52,6 +63,7 @@ __all__ = [
     "count_cases",
     "first_contacts",
     "messages",
+    "newest_messages",
     "receive_contacts",
     "renew_broken_promises",
     "reply",

@@ -83,6 +83,12 @@ async def messages(connection: Connection, case_id: int, *, after: int, at_most:
     return [Message(*row) for row in rows]
 
 
+async def newest_messages(connection: Connection, case_id: int, *, at_most: int = 200) -> list[Message]:
+    """The newest messages of a case (by its `id`), in order. Reads only."""
+    rows = await _queries.newest_messages.fetch(connection, case_id=case_id, at_most=at_most)
+    return [Message(*row) for row in rows]
+
+
 async def contact_state(connection: Connection, number: str) -> ContactState | None:
     """Where a contact stands, by its nine digits; None when we know no such contact. Reads only."""
     row = await _queries.contact_state.fetchrow(connection, number=int(number))

@@ -96,7 +96,9 @@ values (:case_id, :seq, 'agent', :author, :client_message_id, :text, :now);
 select id, number, person_id, matter, language, state, last_seq, opened_at, changed_at from care.case where number = :number;
 
 -- name: cases
--- Open ones first by their next promise; a person's own or, with null, everybody's.
+-- Open ones first by their next promise; a person's own or, with null, everybody's. Where the list is cut, who is
+-- signed in stays on it: a flood of contacts from nobody must not push customers out of sight.
+select * from (
 select c.id, c.number, c.person_id, c.matter, c.language, c.state, c.last_seq, c.opened_at, c.changed_at,
        d.kind as promise, d.due_at, m.author, m.text
   from care.case c
@@ -105,8 +107,9 @@ select c.id, c.number, c.person_id, c.matter, c.language, c.state, c.last_seq, c
                       order by due_at limit 1) as d on true
   left join care.message m on m.case_id = c.id and m.seq = c.last_seq
  where (:person::bigint is null or c.person_id = :person::bigint)
- order by (c.state = 'open') desc, (d.kind is not distinct from 'answer') desc, d.due_at, c.id
- limit :at_most;
+ order by (c.state = 'open') desc, (d.kind is not distinct from 'answer') desc, (c.person_id <> 0) desc, d.due_at, c.id
+ limit :at_most) as chosen
+ order by (state = 'open') desc, (promise is not distinct from 'answer') desc, due_at, id;
 
 -- name: count_cases
 select count(*) from care.case where :person::bigint is null or person_id = :person::bigint;
@@ -114,6 +117,10 @@ select count(*) from care.case where :person::bigint is null or person_id = :per
 -- name: messages
 select seq, author, author_id, client_message_id, text, at from care.message
  where case_id = :case_id and seq > :after order by seq limit :at_most;
+
+-- name: newest_messages
+select * from (select seq, author, author_id, client_message_id, text, at from care.message
+                where case_id = :case_id order by seq desc limit :at_most) as newest order by seq;
 
 -- name: contact_state
 select c.id, c.event_id, c.number, c.person_id, c.received_at, c.answer_due_at, k.number as case_number

@@ -1,5 +1,8 @@
 """Cases as the API and the pages share them: who may see which, that a look is written down, how they are told."""
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from sahut import care
 from sahut.bedrock import is_contact_number
 from sahut.care import Case, CaseLine, Message, NoSuchCase
@@ -19,11 +22,25 @@ async def case_for(visit: Visit, connection: Connection, number: str) -> Case:
     return case
 
 
-async def note_view(visit: Visit, connection: Connection, case: Case, reason: str) -> None:
-    """Staff looked at a customer's case: write down who, which, and why. Writes: event `staff/case_viewed`."""
-    if visit.person.role == "agent":
-        body = {"case": case.number, "reason": reason}
-        await append_event(connection, EventRow("staff", visit.person.person_id, "case_viewed", body))
+@asynccontextmanager
+async def looking(
+    visit: Visit, number: str, reason: str, *, goes_on: bool = False
+) -> AsyncIterator[tuple[Connection, Case]]:
+    """A case to read, in one transaction; when staff looks, it writes down who, which, and why.
+
+    `goes_on`: the look goes on with one that began before; it is written down again after a quarter of an hour.
+    Refuses: `no_such_case`. Writes: event `staff/case_viewed`.
+    """
+    person, looks, now = visit.person, visit.house.looks, visit.house.clock.now()
+    async with visit.house.writing() as connection:
+        case = await case_for(visit, connection, number)
+        noted = person.role == "agent" and not (goes_on and looks.is_fresh(person.person_id, case.number, now))
+        if noted:
+            body = {"case": case.number, "reason": reason}
+            await append_event(connection, EventRow("staff", person.person_id, "case_viewed", body))
+        yield connection, case
+    if noted:
+        looks.remember(person.person_id, case.number, now)
 
 
 def line_shown(line: CaseLine) -> shapes.CaseShown:

@@ -16,6 +16,7 @@ from sahut.journey import Intake
 from sahut.people import SignIn
 from sahut.wallet import Transfers
 from sahut.web.hub import Hub
+from sahut.web.looks import Looks
 
 # Above this wait for a connection, in seconds, we say that the database is away.
 READING_WAIT_S = 3.0
@@ -54,6 +55,7 @@ class House:
     readiness: Callable[[], Awaitable[str | None]]
     demo: bool = False
     demo_people: tuple[DemoPerson, ...] = field(default=())
+    looks: Looks = field(default_factory=Looks)
 
     @property
     def secure(self) -> bool:

@@ -14,12 +14,15 @@ from sahut.care import TEXT_AT_MOST
 from sahut.journey import ContactProof, Receipt
 from sahut.wallet import NOTE_AT_MOST
 
+# The end of a text in every dialect of patterns; `$` lets a line end pass in some.
+END = r"(?![\s\S])"
+
 Phone = Annotated[str, Meta(min_length=5, max_length=32, description="with + and country code, or as dialled at home")]
 Pin = Annotated[str, Meta(min_length=1, max_length=64)]
-ClientMessageId = Annotated[str, Meta(min_length=8, max_length=64, pattern=r"^[!-~]+$")]
+ClientMessageId = Annotated[str, Meta(min_length=8, max_length=64, pattern=r"^[!-~]+" + END)]
 MessageText = Annotated[str, Meta(min_length=1, max_length=TEXT_AT_MOST)]
 AmountMinor = Annotated[int, Meta(ge=1, le=MOST_MINOR)]
-Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}$", max_length=3)]
+Currency = Annotated[str, Meta(pattern=r"^[A-Z]{3}" + END, max_length=3)]
 Language = Literal["id", "zh", "en"]
 
 
@@ -208,7 +211,7 @@ class MessageForm(PersonsForm, kw_only=True):
 class ReplyForm(PersonsForm, kw_only=True):
     text: Annotated[str, Meta(max_length=2 * TEXT_AT_MOST)] = ""
     client_message_id: ClientMessageId
-    seen_seq: Annotated[str, Meta(pattern=r"^[0-9]{1,9}$")]
+    seen_seq: Annotated[str, Meta(pattern=r"^[0-9]{1,9}" + END)]
 
 
 class Nothing(PersonsForm, kw_only=True):

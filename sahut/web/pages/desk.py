@@ -12,7 +12,7 @@ from sahut.db import Connection
 from sahut.people import Actor, names_of, person
 from sahut.web import shapes
 from sahut.web.answers import page
-from sahut.web.cases import LIST_AT_MOST, case_for, count_when_cut, note_view
+from sahut.web.cases import LIST_AT_MOST, case_for, count_when_cut, looking
 from sahut.web.pages.forms import errors_beside, new_id, said_with
 from sahut.web.pages.sign_in import sign_in_page
 from sahut.web.reading import read_number
@@ -21,19 +21,21 @@ from sahut.web.visit import Visit
 from sahut.work import Deadline, deadlines_of
 
 MESSAGES = 200
-# Why a case was opened; a look without one of these reasons counts as by address.
+# Why a case was opened, as our own pages say it; whoever comes from elsewhere came by a link.
 REASONS = frozenset({"queue", "next", "reply"})
 
 
 @dataclass(frozen=True, slots=True)
 class OpenCase:
-    """A case in the middle of the desk. `customer`: None when the sender was not signed in."""
+    """A case in the middle of the desk. `customer`: None when the sender was not signed in. `cut`: older messages of
+    the conversation are left out."""
 
     case: Case
     customer: Actor | None
     messages: list[Message]
     names: dict[int, str]
     promises: list[Deadline]
+    cut: bool
 
 
 async def front(visit: Visit) -> ASGIApp:
@@ -87,18 +89,16 @@ async def feed_part(visit: Visit) -> Response:
 
 
 async def thread_part(visit: Visit) -> Response:
-    """The conversation of an open case after the message `after`; part of the look that opened it."""
+    """The conversation of an open case after the message `after`; it goes on with the look that opened it."""
     after = read_number(visit.query.get("after"), "after", default=0, at_most=2**31 - 1)
-    async with visit.house.reading() as connection:
-        case = await case_for(visit, connection, visit.path["number"])
+    async with looking(visit, visit.path["number"], "page", goes_on=True) as (connection, case):
         opened = await _open(connection, case, after)
     return page("desk/_thread.html", visit.words, visit.house, opened=opened)
 
 
 async def facts_part(visit: Visit) -> Response:
-    """The facts beside an open case; part of the look that opened it."""
-    async with visit.house.reading() as connection:
-        case = await case_for(visit, connection, visit.path["number"])
+    """The facts beside an open case; it goes on with the look that opened it."""
+    async with looking(visit, visit.path["number"], "page", goes_on=True) as (connection, case):
         opened = await _open(connection, case, case.last_seq)
     return page("desk/_facts.html", visit.words, visit.house, opened=opened)
 
@@ -107,13 +107,11 @@ async def _desk(
     visit: Visit, number: str | None = None, *, draft: shapes.ReplyForm | None = None, refusal: Refusal | None = None
 ) -> Response:
     after = visit.house.hub.head
-    async with visit.house.writing() as connection:
-        opened = None
-        if number is not None:
-            case = await case_for(visit, connection, number)
-            reason = visit.query.get("reason", "")
-            await note_view(visit, connection, case, reason if reason in REASONS else "address")
+    opened = None
+    if number is not None:
+        async with looking(visit, number, "reply" if draft else _reason(visit)) as (connection, case):
             opened = await _open(connection, case, 0)
+    async with visit.house.reading() as connection:
         lines: list[CaseLine] = await care.cases(connection, person_id=None, at_most=LIST_AT_MOST)
         total = await count_when_cut(connection, lines, None)
     return page(
@@ -135,8 +133,20 @@ async def _desk(
     )
 
 
+def _reason(visit: Visit) -> str:
+    """Why the case is opened. A link elsewhere must not put words into the log, so only our own pages are believed."""
+    asked = visit.query.get("reason", "")
+    return asked if asked in REASONS and visit.headers.get("sec-fetch-site") == "same-origin" else "link"
+
+
 async def _open(connection: Connection, case: Case, after: int) -> OpenCase:
-    messages = await care.messages(connection, case.id, after=after, at_most=MESSAGES)
+    """The case with its messages after `after`; with 0 the newest ones."""
+    if after:
+        messages = await care.messages(connection, case.id, after=after, at_most=MESSAGES)
+    else:
+        messages = await care.newest_messages(connection, case.id, at_most=MESSAGES)
     names = await names_of(connection, list({one.author_id for one in messages if one.author_id}))
     customer = await person(connection, case.person_id) if case.person_id else None
-    return OpenCase(case, customer, messages, names, await deadlines_of(connection, case.id, kinds=care.PROMISES))
+    promises = await deadlines_of(connection, case.id, kinds=care.PROMISES)
+    cut = after == 0 and bool(messages) and messages[0].seq > 1
+    return OpenCase(case, customer, messages, names, promises, cut)

@@ -165,7 +165,10 @@ async def _thread(connection: Connection, visit: Visit, known: str | None, after
     if line is None:
         return Thread(None, None, [], {}, 0)
     after = after if known == line.case.number else 0
-    messages = await care.messages(connection, line.case.id, after=after, at_most=MESSAGES)
+    if after:
+        messages = await care.messages(connection, line.case.id, after=after, at_most=MESSAGES)
+    else:
+        messages = await care.newest_messages(connection, line.case.id, at_most=MESSAGES)
     names = await names_of(connection, list({one.author_id for one in messages if one.author == "agent"}))
     promises = await deadlines_of(connection, line.case.id, kinds=[care.ANSWER])
     return Thread(line, promises[0] if promises else None, messages, names, after)

@@ -128,7 +128,9 @@ export function conversation({ address, post, refused, kept }) {
     const fresh = $(".thread-part", new DOMParser().parseFromString(html, "text/html"))
     const near = isNearEnd()
     let brought = 0
-    if (fresh.dataset.case !== inside().dataset.case) {
+    // Another case, or so much that was missed that the part does not join what is here.
+    const first = Number($("[data-seq]", fresh)?.dataset.seq ?? 0)
+    if (fresh.dataset.case !== inside().dataset.case || first > Number(inside().dataset.last) + 1) {
       brought = fresh.querySelectorAll("[data-seq]").length
       inside().replaceWith(fresh)
     } else {

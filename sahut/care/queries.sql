@@ -40,14 +40,21 @@ select pg_advisory_xact_lock(:class::int, (:person % 2147483647)::int);
 -- name: waiting_contacts
 -- The person's contacts that are in no case yet, in the order in which they came; none once this contact is in one. Each
 -- has its job, which was committed with it, so a range of keys finds them however much the person has written before.
--- ('!' follows the blank.)
+-- ('!' follows the blank. The limits inside keep the planner from turning the look-ups round into scans.)
+with named as materialized (
+    select split_part(key, ' ', 3)::bigint as id
+      from work.job
+     where key >= 'find_case ' || :person::bigint || ' ' and key < 'find_case ' || :person::bigint || '!'),
+waiting as materialized (
+    select id from named
+     where (select true from care.message m where m.contact_id = named.id limit 1) is null
+     order by id
+     limit 1000)
 select c.id, c.number, c.language, c.text, c.provider_key, c.received_at, c.answer_due_at
-  from work.job j join care.contact c on c.id = split_part(j.key, ' ', 3)::bigint
- where j.key >= 'find_case ' || :person::bigint || ' ' and j.key < 'find_case ' || :person::bigint || '!'
-   and not exists (select from care.message m where m.contact_id = c.id)
-   and not exists (select from care.message mine where mine.contact_id = :contact)
- order by c.id
- limit 1000;
+  from waiting w
+ cross join lateral (select * from care.contact where id = w.id limit 1) as c
+ where (select true from care.message mine where mine.contact_id = :contact limit 1) is null
+ order by c.id;
 
 -- name: waiting_contact
 select c.id, c.number, c.language, c.text, c.provider_key, c.received_at, c.answer_due_at

@@ -122,8 +122,6 @@ CREATE UNIQUE INDEX case_open ON care."case" USING btree (person_id, matter) WHE
 
 CREATE INDEX case_person ON care."case" USING btree (person_id, id);
 
-CREATE INDEX contact_person ON care.contact USING btree (person_id, id);
-
 CREATE UNIQUE INDEX message_of_agent ON care.message USING btree (case_id, author_id, client_message_id) WHERE (author = 'agent'::text);
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON care.contact FOR EACH ROW EXECUTE FUNCTION work.refuse_change();

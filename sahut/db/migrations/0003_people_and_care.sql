@@ -51,7 +51,6 @@ comment on column care.contact.event_id is 'its event in the sealed log; drawn h
 comment on column care.contact.text is 'masked before it is kept';
 comment on column care.contact.original_hash is 'keyed hash of what was sent, to tell a repetition from another text under the same key';
 grant select, insert on care.contact to sahut_app;
-create index contact_person on care.contact (person_id, id);
 
 create table care.case (
     id bigint generated always as identity primary key,

@@ -29,7 +29,7 @@ from sahut.care import (
     reserve_number_blocks,
     wait_estimate_s,
 )
-from sahut.db import AWAY, POOL_WAIT_S, DatabaseAway, Pool, give_up
+from sahut.db import AWAY, POOL_WAIT_S, DatabaseAway, Pool, give_up, is_away
 from sahut.journey.receipts import ContactKeyReused, Promise, Receipt, commitment_to, rfc3339, sign_receipts
 from sahut.work import Batcher, Busy, CannotBeWritten, OutcomeUnknown, Signer
 
@@ -148,7 +148,7 @@ class Intake:
             again = [(row.channel_account, row.provider_key) for row in rows if row.number not in new]
             return new, await first_contacts(connection, again) if again else {}
         except AWAY as error:
-            if isinstance(error, ValueError):  # the driver refuses a value: the data's fault, not the database's
+            if not is_away(error):
                 raise
             give_up(connection)
             raise OutcomeUnknown from error

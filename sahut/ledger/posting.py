@@ -7,7 +7,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from sahut.bedrock import Clock, Refusal, TimeIds
-from sahut.db import AWAY, POOL_WAIT_S, Connection, DatabaseAway, Pool, Queries, give_up
+from sahut.db import AWAY, POOL_WAIT_S, Connection, DatabaseAway, Pool, Queries, give_up, is_away
 from sahut.ledger.batch import Batch, PrincipalKey, answer_again
 from sahut.ledger.rules import LockedBalance, Posted, Transfer
 from sahut.work import Batcher, OutcomeUnknown
@@ -54,7 +54,7 @@ class Ledger:
             answers = await self._decide_and_write(connection, commands)
         except AWAY as error:
             give_up(connection)
-            if isinstance(error, ValueError):  # the driver refuses a value: the data's fault, not the database's
+            if not is_away(error):
                 raise
             raise DatabaseAway from error
         except BaseException:

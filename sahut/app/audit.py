@@ -3,7 +3,7 @@
 from sahut.care import audit_care
 from sahut.db import open_connection
 from sahut.ledger import audit_money
-from sahut.work import audit_log
+from sahut.work import audit_work
 
 # An auditor reads whole tables, so the planner may choose; and it may take its time.
 _READER = {
@@ -25,7 +25,7 @@ async def audit(dsn: str, public_key: bytes | None = None) -> list[str]:
             return [
                 *await audit_money(connection),
                 *await audit_care(connection),
-                *await audit_log(connection, public_key),
+                *await audit_work(connection, public_key),
             ]
     finally:
         await connection.close()

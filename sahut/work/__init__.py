@@ -5,12 +5,13 @@ committed rows their number `n`, folds them into a Merkle tree and rings. All re
 written in the same commit as what they follow from. The batcher turns many callers into one commit.
 
 Other rooms write `work.event`, `work.job` and `work.idempotency` in their own statements, so that nothing falls between
-an effect and what follows from it (`WRITTEN_BY_OTHERS`); all else of this schema is written here only.
+an effect and what follows from it (`WRITTEN_BY_OTHERS`); all else of this schema is written here only. Each part
+(`log`, `jobs`, `deadlines`) keeps its own queries; the tables of all stand in `schema.sql`.
 """
 
-from sahut.work.audit import audit_log
+from sahut.work.audit import audit_work
 from sahut.work.batcher import Batcher, Busy, CannotBeWritten, OutcomeUnknown
-from sahut.work.deadlines import (
+from sahut.work.deadlines.clocks import (
     Deadline,
     break_overdue,
     deadlines_of,
@@ -20,14 +21,25 @@ from sahut.work.deadlines import (
     running_deadlines,
 )
 from sahut.work.hung import end_hung_sessions, watch_hung_sessions
-from sahut.work.jobs import Job, JobHandler, JobRunner
-from sahut.work.log import Head, InclusionProof, LogEntry, head_bytes, prove_inclusion, read_head, read_log, read_tile
+from sahut.work.jobs.enqueue import enqueue
+from sahut.work.jobs.runner import Job, JobHandler, JobRunner
+from sahut.work.log.append import append_event, append_events
+from sahut.work.log.reading import (
+    Head,
+    InclusionProof,
+    LogEntry,
+    head_bytes,
+    prove_inclusion,
+    read_head,
+    read_log,
+    read_tile,
+)
+from sahut.work.log.ring import listen
+from sahut.work.log.sealer import LogDamaged, Sealer, run_sealer
+from sahut.work.log.sweep import lost_events, sweep
 from sahut.work.merkle import leaf_hash, path_in, root_and_paths, root_by_path, root_of
-from sahut.work.ring import listen
-from sahut.work.rows import EventRow, JobRow, append_event, append_events, as_json, enqueue
-from sahut.work.sealer import LogDamaged, Sealer, run_sealer
+from sahut.work.rows import EventRow, JobRow, as_json
 from sahut.work.signing import HEAD, RECEIPTS, Signer, key_id_of, signature_is_good
-from sahut.work.sweep import lost_events, sweep
 
 WRITTEN_BY_OTHERS = ("work.event", "work.job", "work.idempotency")
 
@@ -54,7 +66,7 @@ __all__ = [
     "append_event",
     "append_events",
     "as_json",
-    "audit_log",
+    "audit_work",
     "break_overdue",
     "deadlines_of",
     "end_hung_sessions",

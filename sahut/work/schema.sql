@@ -1,5 +1,11 @@
 -- The tables of this room as they are today. Made from the migrations by tools/schemas.py; do not edit.
 
+CREATE FUNCTION work.clock() RETURNS timestamp with time zone
+    LANGUAGE sql PARALLEL SAFE
+    AS $$select clock_timestamp()$$;
+
+COMMENT ON FUNCTION work.clock() IS 'The time by which jobs, leases and clocks go. Replaced only in a simulation''s own database.';
+
 CREATE FUNCTION work.refuse_change() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -84,7 +90,7 @@ CREATE TABLE work.job (
     id bigint NOT NULL,
     key text NOT NULL COLLATE pg_catalog."C",
     kind text NOT NULL,
-    run_at timestamp with time zone DEFAULT now() NOT NULL,
+    run_at timestamp with time zone DEFAULT work.clock() NOT NULL,
     attempts integer DEFAULT 0 NOT NULL,
     buried_at timestamp with time zone,
     story jsonb DEFAULT '[]'::jsonb NOT NULL,

@@ -11,7 +11,9 @@ from sahut.db import Pool, Queries, migrate, pending_migrations
 from sahut.work import WRITTEN_BY_OTHERS
 from tests.conftest import Database
 
-ROOMS = sorted(path.parent.name for path in Path(sahut.__path__[0]).glob("*/queries.sql"))
+_HOUSE = Path(sahut.__path__[0])
+# Where queries stand: most rooms keep them in one file, `work` in one for each of its parts.
+PACKAGES = sorted(".".join(path.parent.relative_to(_HOUSE.parent).parts) for path in _HOUSE.rglob("queries.sql"))
 MIGRATIONS = sorted((Path(sahut.db.__path__[0]) / "migrations").glob("*.sql"))
 _WRITES = re.compile(
     r"\b(?:insert\s+into|update|delete\s+from|truncate)\s+(?:only\s+)?([a-z_]+)\.([a-z_]+)", re.IGNORECASE
@@ -47,22 +49,23 @@ async def test_the_application_sees_that_nothing_is_pending(pool: Pool) -> None:
         assert await pending_migrations(connection) == []
 
 
-@pytest.mark.parametrize("room", ROOMS)
-async def test_every_query_prepares_with_the_rights_of_the_application(room: str, pool: Pool) -> None:
+@pytest.mark.parametrize("package", PACKAGES)
+async def test_every_query_prepares_with_the_rights_of_the_application(package: str, pool: Pool) -> None:
     async with pool.acquire() as connection:
-        for query in Queries.load(f"sahut.{room}"):
+        for query in Queries.load(package):
             try:
                 await connection.prepare(query.text)
                 await connection.execute(
                     f"explain (costs off, generic_plan) {query.text}"
                 ) if query.parameters else None
             except asyncpg.PostgresError as problem:
-                pytest.fail(f"{room}.{query.name}: {problem}")
+                pytest.fail(f"{package}.{query.name}: {problem}")
 
 
-@pytest.mark.parametrize("room", ROOMS)
-def test_a_room_writes_its_own_tables(room: str) -> None:
-    for query in Queries.load(f"sahut.{room}"):
+@pytest.mark.parametrize("package", PACKAGES)
+def test_a_room_writes_its_own_tables(package: str) -> None:
+    room = package.split(".")[1]
+    for query in Queries.load(package):
         for schema, table in _WRITES.findall(query.text):
             assert schema == room or f"{schema}.{table}" in WRITTEN_BY_OTHERS, (
                 f"{room}.{query.name} writes {schema}.{table}"

@@ -10,7 +10,7 @@ import pytest
 
 from sahut.db import Connection, Pool, open_pool, transaction
 from sahut.work import EventRow, Job, JobRow, JobRunner, append_event, enqueue
-from sahut.work.jobs import CLAIM_AT_MOST, LEASE_S, MOST_ATTEMPTS
+from sahut.work.jobs.runner import CLAIM_AT_MOST, LEASE_S, MOST_ATTEMPTS
 from tests.rooms.world import SOON_S, outcome
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sahut.work.gaps import Gap, fill
+from sahut.work.log.gaps import Gap, fill
 
 
 @dataclass

@@ -60,7 +60,7 @@ async def test_a_wrong_number_of_parameters_or_a_wrong_name_is_told() -> None:
         await query.fetch(Unasked(), a=1, c=2)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("room", ["work", "ledger", "people", "care"])
+@pytest.mark.parametrize("room", ["work.log", "work.jobs", "work.deadlines", "ledger", "people", "care"])
 def test_the_queries_of_a_room_are_read_once_and_their_parameters_are_all_used(room: str) -> None:
     queries = Queries.load(f"sahut.{room}")
 

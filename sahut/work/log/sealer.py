@@ -16,10 +16,10 @@ import structlog
 
 from sahut.db import AWAY, Queries, open_connection
 from sahut.work import merkle
-from sahut.work.gaps import Gap, fill
-from sahut.work.log import head_bytes, read_tile
+from sahut.work.log.gaps import Gap, fill
+from sahut.work.log.reading import head_bytes, read_tile
+from sahut.work.log.sweep import run_sweep
 from sahut.work.signing import HEAD, Signer
-from sahut.work.sweep import run_sweep
 
 LOCK = 0x5A_4802
 GAPS_AT_ONCE, MANY_GAPS = 1000, 10_000
@@ -30,7 +30,7 @@ _HANG_MS = "1000"
 _NEVER_DEAD = 1 << 62
 DAMAGED_S = 5.0
 
-_queries = Queries.load("sahut.work")
+_queries = Queries.load("sahut.work.log")
 _log = structlog.get_logger()
 
 

@@ -10,12 +10,13 @@ from collections.abc import Callable
 import structlog
 
 from sahut.db import AWAY, Connection, Queries, open_connection
-from sahut.work.rows import EventRow, append_event
+from sahut.work.log.append import append_event
+from sahut.work.rows import EventRow
 
 EVERY_S = 60.0
 RECENT, STRIDE, AT_MOST = 400_000, 200_000, 1000
 
-_queries = Queries.load("sahut.work")
+_queries = Queries.load("sahut.work.log")
 _log = structlog.get_logger()
 
 

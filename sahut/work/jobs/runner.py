@@ -23,7 +23,7 @@ LEASE_S, CLAIM_AT_MOST, IDLE_S = 5.0, 50, 1.0
 MOST_ATTEMPTS = 12
 _RETRY_FIRST_S, _RETRY_MOST_S = 0.5, 600.0
 
-_queries = Queries.load("sahut.work")
+_queries = Queries.load("sahut.work.jobs")
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 _log = structlog.get_logger()
 

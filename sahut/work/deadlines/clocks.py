@@ -7,7 +7,7 @@ from typing import Literal
 
 from sahut.db import Connection, Queries
 
-_queries = Queries.load("sahut.work")
+_queries = Queries.load("sahut.work.deadlines")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import msgspec
 from sahut.db import Connection, Queries
 from sahut.work import merkle
 
-_queries = Queries.load("sahut.work")
+_queries = Queries.load("sahut.work.log")
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from sahut.app.cannot_start import CannotStart
-from sahut.app.engines import app_dsn, owner_dsn
+from sahut.app.engines import app_dsn, backup_dsn, owner_dsn
 
 _KNOWN = (
     "SAHUT_HOME",
@@ -22,6 +22,11 @@ _KNOWN = (
     "SAHUT_DATABASE_URL",
     "SAHUT_DATABASE_OWNER_URL",
     "SAHUT_LOG",
+    "SAHUT_BACKUP",
+    "SAHUT_BACKUP_KEEP",
+    "SAHUT_BACKUP_EVERY_HOURS",
+    "SAHUT_BACKUP_PASSPHRASE_FILE",
+    "SAHUT_DATABASE_BACKUP_URL",
     "SAHUT_PYTHON",  # read by ./run and ./test: which Python they take
 )
 _LEVELS = ("debug", "info", "warning", "error")
@@ -29,11 +34,25 @@ _MOST_PROCESSES = 64
 
 
 @dataclass(frozen=True, slots=True)
+class BackupSettings:
+    """Where backups go and how many stay.
+
+    ``place``: a directory, best on another disk; ``keep``: so many base backups and the log they need;
+    ``every_hours``: how often the next one is made; ``passphrase_file``: with it the keys are encrypted.
+    """
+
+    place: Path
+    keep: int
+    every_hours: int
+    passphrase_file: Path | None
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The settings of one process.
 
     ``database_url`` None means the embedded engine in ``home``. ``database_owner_url`` is only for migrations of a
-    database that is not embedded.
+    database that is not embedded, ``database_backup_url`` for its backups. ``backup`` None: no backups are made.
     """
 
     home: Path
@@ -44,6 +63,8 @@ class Settings:
     database_url: str | None
     database_owner_url: str | None
     log: str
+    database_backup_url: str | None = None
+    backup: BackupSettings | None = None
 
     @property
     def app_dsn(self) -> str:
@@ -54,6 +75,11 @@ class Settings:
     def owner_dsn(self) -> str | None:
         """The address with which migrations run; None when the operator gave a database but not its owner."""
         return self.database_owner_url if self.database_url else owner_dsn(self.home)
+
+    @property
+    def backup_dsn(self) -> str | None:
+        """The address from which backups are taken; None when the operator gave a database but no such address."""
+        return self.database_backup_url if self.database_url else backup_dsn(self.home)
 
 
 def read_settings(environment: Mapping[str, str] = os.environ, *, demo: bool = False) -> Settings:
@@ -75,6 +101,8 @@ def read_settings(environment: Mapping[str, str] = os.environ, *, demo: bool = F
         database_url=database_url,
         database_owner_url=_database(environment, "SAHUT_DATABASE_OWNER_URL"),
         log=_one_of(environment, "SAHUT_LOG", "info", _LEVELS),
+        database_backup_url=_database(environment, "SAHUT_DATABASE_BACKUP_URL"),
+        backup=_backup(environment),
     )
 
 
@@ -86,6 +114,25 @@ def _home(environment: Mapping[str, str], *, demo: bool) -> Path:
         return home
     usual = Path("/var/lib/sahut") if os.geteuid() == 0 else Path("~/.local/share/sahut").expanduser()
     return usual.with_name(f"{usual.name}-demo") if demo else usual
+
+
+def _backup(environment: Mapping[str, str]) -> BackupSettings | None:
+    place = _path(environment, "SAHUT_BACKUP")
+    if place is None:
+        return None
+    return BackupSettings(
+        place=place,
+        keep=_whole(environment, "SAHUT_BACKUP_KEEP", 7, 1, 100),
+        every_hours=_whole(environment, "SAHUT_BACKUP_EVERY_HOURS", 24, 1, 168),
+        passphrase_file=_path(environment, "SAHUT_BACKUP_PASSPHRASE_FILE"),
+    )
+
+
+def _path(environment: Mapping[str, str], name: str) -> Path | None:
+    text = environment.get(name)
+    if text and not Path(text).is_absolute():
+        raise CannotStart(f"{name} must be an absolute path, not {text!r}.")
+    return Path(text) if text else None
 
 
 def _whole(environment: Mapping[str, str], name: str, usual: int, least: int, most: int) -> int:

@@ -4,7 +4,7 @@
 (``app_dsn``, ``owner_dsn``). In production an operator gives ``SAHUT_DATABASE_URL`` instead and nothing here runs.
 """
 
-from sahut.app.engines.addresses import app_dsn, owner_dsn, superuser_dsn
+from sahut.app.engines.addresses import app_dsn, backup_dsn, owner_dsn, superuser_dsn
 from sahut.app.engines.postgres import Engine
 
-__all__ = ["Engine", "app_dsn", "owner_dsn", "superuser_dsn"]
+__all__ = ["Engine", "app_dsn", "backup_dsn", "owner_dsn", "superuser_dsn"]

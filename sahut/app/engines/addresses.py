@@ -13,6 +13,7 @@ from sahut.app.secrets import password
 DATABASE = "sahut"
 OWNER = "sahut_owner"
 APPLICATION = "sahut_app"
+BACKUP = "sahut_backup"
 SUPERUSER = "postgres"
 SOCKET_RECORD = "engine.socket"
 
@@ -25,6 +26,11 @@ def app_dsn(home: Path, database: str = DATABASE) -> str:
 def owner_dsn(home: Path, database: str = DATABASE) -> str:
     """Give the address with which migrations run."""
     return _dsn(home, OWNER, "owner", database)
+
+
+def backup_dsn(home: Path) -> str:
+    """Give the address of the role that only replicates: it reads the write-ahead log and files, and no table."""
+    return _dsn(home, BACKUP, "backup", "postgres")
 
 
 def superuser_dsn(home: Path, database: str = "postgres") -> str:

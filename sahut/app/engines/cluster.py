@@ -10,7 +10,7 @@ import asyncpg
 
 from sahut.app.cannot_start import CannotStart
 from sahut.app.child import Account, Child
-from sahut.app.engines.addresses import APPLICATION, DATABASE, OWNER, SUPERUSER
+from sahut.app.engines.addresses import APPLICATION, BACKUP, DATABASE, OWNER, SUPERUSER
 
 # The only ways in. There is no TCP, no `trust` and no `peer`: whoever connects knows a generated password.
 ACCESS_RULES = """\
@@ -90,8 +90,8 @@ def check_files(data: Path, major: str) -> bool:
     return False
 
 
-async def make_roles(superuser_dsn: str, *, owner_password: str, app_password: str) -> None:
-    """Make the two roles and the database, and see that the roles' passwords are those of the home.
+async def make_roles(superuser_dsn: str, *, owner_password: str, app_password: str, backup_password: str) -> None:
+    """Make the three roles and the database, and see that the roles' passwords are those of the home.
 
     **Writes**: only what is missing or other than it should be, so it may run at every start.
     """
@@ -103,12 +103,20 @@ async def make_roles(superuser_dsn: str, *, owner_password: str, app_password: s
             known = await connection.fetchval("select true from pg_roles where rolname = $1", role)
             verb = "alter" if known else "create"
             await connection.execute(f"{verb} role {role} login password '{secret}'")
+        await _make_backup_role(connection, backup_password)
         if not await connection.fetchval("select true from pg_database where datname = $1", DATABASE):
             await connection.execute(f"create database {DATABASE} owner {OWNER} template template0")
         await connection.execute(f"revoke connect, temporary on database {DATABASE} from public")
         await connection.execute(f"grant connect on database {DATABASE} to {APPLICATION}")
     finally:
         await connection.close()
+
+
+async def _make_backup_role(connection: "asyncpg.Connection[asyncpg.Record]", secret: str) -> None:
+    """It replicates and does nothing else: whoever has its password can copy the database, and change nothing."""
+    known = await connection.fetchval("select true from pg_roles where rolname = $1", BACKUP)
+    verb = "alter" if known else "create"
+    await connection.execute(f"{verb} role {BACKUP} login replication connection limit 8 password '{secret}'")
 
 
 def _sync(directory: Path) -> None:

@@ -62,6 +62,7 @@ class Engine:
                 superuser_dsn(self._home),
                 owner_password=password(self._home, "owner"),
                 app_password=password(self._home, "app"),
+                backup_password=password(self._home, "backup"),
             )
         except BaseException:
             await self.stop()
@@ -145,6 +146,8 @@ def _settings(place: Place) -> list[str]:
         "fsync": "on",
         "full_page_writes": "on",
         "synchronous_commit": "on",
+        # An archive that cannot be written must not fill this disk: then it gets a gap, and says so.
+        "max_slot_wal_keep_size": "4GB",
         "jit": "off",  # our statements are short; compiling them costs more than it saves
         "timezone": "UTC",
         "log_timezone": "UTC",

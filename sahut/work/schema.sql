@@ -1,10 +1,40 @@
 -- The tables of this room as they are today. Made from the migrations by tools/schemas.py; do not edit.
 
+CREATE FUNCTION work.claim_key(asked_principal bigint, asked_key uuid) RETURNS TABLE(claimed boolean, body_hash bytea, status smallint, body bytea)
+    LANGUAGE plpgsql
+    AS $$
+begin
+    claimed := pg_try_advisory_xact_lock(hashtextextended(asked_principal || ' ' || asked_key, 23128));
+    if claimed then
+        select i.body_hash, i.status, i.body into claim_key.body_hash, claim_key.status, claim_key.body
+          from work.idempotency i where i.principal = asked_principal and i.key = asked_key;
+    end if;
+    return next;
+end $$;
+
 CREATE FUNCTION work.clock() RETURNS timestamp with time zone
     LANGUAGE sql PARALLEL SAFE
     AS $$select clock_timestamp()$$;
 
 COMMENT ON FUNCTION work.clock() IS 'The time by which jobs, leases and clocks go. Replaced only in a simulation''s own database.';
+
+CREATE FUNCTION work.forget_answers(at_most integer) RETURNS integer
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $$
+declare
+    forgotten integer;
+begin
+    -- The array keeps the planner from turning the look-up round; whoever forgets at the same time takes the next ones.
+    delete from work.idempotency
+     where ctid = any (array(select ctid from work.idempotency
+                              where at < (select work.clock()) - interval '30 days'
+                              order by at
+                              limit least(at_most, 10000)
+                                for update skip locked));
+    get diagnostics forgotten = row_count;
+    return forgotten;
+end $$;
 
 CREATE FUNCTION work.refuse_change() RETURNS trigger
     LANGUAGE plpgsql
@@ -12,6 +42,43 @@ CREATE FUNCTION work.refuse_change() RETURNS trigger
 begin
     raise exception '%.% is append-only', tg_table_schema, tg_table_name using errcode = 'insufficient_privilege';
 end $$;
+
+CREATE FUNCTION work.reschedule_deadline(asked bigint, action text, new_due_at timestamp with time zone, new_warn_at timestamp with time zone[], new_paused_at timestamp with time zone, reason text, actor bigint) RETURNS bigint
+    LANGUAGE sql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    AS $_$
+with moved as (
+    update work.deadline d
+       set due_at = new_due_at, warn_at = new_warn_at, paused_at = new_paused_at
+      from work.deadline was
+     where d.id = asked and was.id = d.id and d.kept_at is null and d.broken_at is null
+       and action in ('deadline_extended', 'deadline_paused', 'deadline_resumed')
+       and reason ~ '^[a-z][a-z0-9_]{0,62}$'
+    returning d.id, d.kind, d.subject, was.due_at as was_due_at, d.due_at)
+insert into work.event (topic, subject, kind, body)
+select 'deadline', id, action,
+       jsonb_build_object('kind', kind, 'about', subject, 'was_due_at', was_due_at, 'due_at', due_at, 'reason', reason, 'actor', actor)
+  from moved
+returning subject
+$_$;
+
+CREATE TABLE work.calendar (
+    name text NOT NULL,
+    version integer NOT NULL,
+    valid_from timestamp with time zone NOT NULL,
+    zone text NOT NULL,
+    country text NOT NULL,
+    hours jsonb DEFAULT '{}'::jsonb NOT NULL,
+    CONSTRAINT calendar_country_check CHECK ((country ~ '^[A-Z]{2}(-[A-Z0-9]{1,3})?$'::text)),
+    CONSTRAINT calendar_hours_check CHECK (((jsonb_typeof(hours) = 'object'::text) AND (length((hours)::text) <= 2000))),
+    CONSTRAINT calendar_name_check CHECK ((name ~ '^[a-z][a-z0-9_]{0,62}$'::text)),
+    CONSTRAINT calendar_version_check CHECK ((version >= 1)),
+    CONSTRAINT calendar_zone_check CHECK (((length(zone) >= 1) AND (length(zone) <= 64)))
+);
+
+COMMENT ON COLUMN work.calendar.country IS 'ISO 3166 code of the country, or of its subdivision, whose public holidays count.';
+
+COMMENT ON COLUMN work.calendar.hours IS 'Weekday (mon … sun) → spans [["08:00", "12:00"], …] in the zone; empty: only days are counted.';
 
 CREATE TABLE work.deadline (
     id bigint NOT NULL,
@@ -23,10 +90,29 @@ CREATE TABLE work.deadline (
     due_at timestamp with time zone NOT NULL,
     kept_at timestamp with time zone,
     broken_at timestamp with time zone,
+    policy_version integer DEFAULT 0 CONSTRAINT deadline_policy_version_not_null1 NOT NULL,
+    warn_at timestamp with time zone[] DEFAULT '{}'::timestamp with time zone[] NOT NULL,
+    warned smallint DEFAULT 0 NOT NULL,
+    paused_at timestamp with time zone,
+    next_at timestamp with time zone GENERATED ALWAYS AS (
+CASE
+    WHEN (paused_at IS NULL) THEN COALESCE(warn_at[1], due_at)
+    ELSE 'infinity'::timestamp with time zone
+END) STORED NOT NULL,
     CONSTRAINT deadline_audience_check CHECK ((audience = ANY (ARRAY['customer'::text, 'staff'::text, 'house'::text]))),
     CONSTRAINT deadline_check CHECK ((due_at >= opened_at)),
-    CONSTRAINT deadline_check1 CHECK (((kept_at IS NULL) OR (broken_at IS NULL)))
+    CONSTRAINT deadline_check1 CHECK (((kept_at IS NULL) OR (broken_at IS NULL))),
+    CONSTRAINT deadline_check2 CHECK ((warn_at[cardinality(warn_at)] < due_at)),
+    CONSTRAINT deadline_policy_version_check1 CHECK ((policy_version >= 0)),
+    CONSTRAINT deadline_warn_at_check CHECK ((cardinality(warn_at) <= 4)),
+    CONSTRAINT deadline_warned_check CHECK ((warned >= 0))
 );
+
+COMMENT ON COLUMN work.deadline.policy_version IS '0: opened before policies were data.';
+
+COMMENT ON COLUMN work.deadline.warn_at IS 'The warnings that are still to come, soonest first.';
+
+COMMENT ON COLUMN work.deadline.next_at IS 'When somebody has to look at a running clock: at its next warning, or when it is due.';
 
 ALTER TABLE work.deadline ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME work.deadline_id_seq
@@ -36,6 +122,32 @@ ALTER TABLE work.deadline ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     NO MAXVALUE
     CACHE 1
 );
+
+CREATE TABLE work.deadline_policy (
+    name text NOT NULL,
+    version integer NOT NULL,
+    valid_from timestamp with time zone NOT NULL,
+    kind text NOT NULL,
+    audience text NOT NULL,
+    measure text NOT NULL,
+    length integer NOT NULL,
+    calendar text,
+    warn_percent smallint[] DEFAULT '{}'::smallint[] NOT NULL,
+    warn_before_s integer[] DEFAULT '{}'::integer[] NOT NULL,
+    CONSTRAINT deadline_policy_audience_check CHECK ((audience = ANY (ARRAY['customer'::text, 'staff'::text, 'house'::text]))),
+    CONSTRAINT deadline_policy_check CHECK (((measure = 'wall'::text) = (calendar IS NULL))),
+    CONSTRAINT deadline_policy_check1 CHECK (((measure <> 'business_days'::text) OR (length <= 366))),
+    CONSTRAINT deadline_policy_check2 CHECK (((cardinality(warn_percent) + cardinality(warn_before_s)) <= 4)),
+    CONSTRAINT deadline_policy_kind_check CHECK ((kind ~ '^[a-z][a-z0-9_]{0,62}$'::text)),
+    CONSTRAINT deadline_policy_length_check CHECK (((length >= 1) AND (length <= 34560000))),
+    CONSTRAINT deadline_policy_measure_check CHECK ((measure = ANY (ARRAY['wall'::text, 'open'::text, 'business_days'::text]))),
+    CONSTRAINT deadline_policy_name_check CHECK ((name ~ '^[a-z][a-z0-9_]{0,62}$'::text)),
+    CONSTRAINT deadline_policy_version_check CHECK ((version >= 1)),
+    CONSTRAINT deadline_policy_warn_before_s_check CHECK ((1 <= ALL (warn_before_s))),
+    CONSTRAINT deadline_policy_warn_percent_check CHECK (((1 <= ALL (warn_percent)) AND (99 >= ALL (warn_percent))))
+);
+
+COMMENT ON COLUMN work.deadline_policy.length IS 'Seconds of wall time or of open time; for business days, days.';
 
 CREATE SEQUENCE work.event_id
     START WITH 1
@@ -80,11 +192,24 @@ CREATE TABLE work.idempotency (
     principal bigint NOT NULL,
     key uuid NOT NULL,
     body_hash bytea NOT NULL,
-    answer bigint NOT NULL,
+    answer bigint,
     refusal text,
     at timestamp with time zone NOT NULL,
-    CONSTRAINT idempotency_body_hash_check CHECK ((length(body_hash) = 16))
+    status smallint,
+    body bytea,
+    CONSTRAINT idempotency_body_check CHECK ((length(body) <= 16384)),
+    CONSTRAINT idempotency_body_hash_check CHECK ((length(body_hash) = 16)),
+    CONSTRAINT idempotency_check CHECK (
+CASE
+    WHEN (answer IS NULL) THEN ((status IS NOT NULL) AND (body IS NOT NULL) AND (refusal IS NULL))
+    ELSE ((status IS NULL) AND (body IS NULL))
+END),
+    CONSTRAINT idempotency_status_check CHECK (((status >= 200) AND (status <= 599)))
 );
+
+COMMENT ON COLUMN work.idempotency.answer IS 'Of the ledger: the id of the transfer or of the attempt.';
+
+COMMENT ON COLUMN work.idempotency.body IS 'Of the API: the JSON that was answered, byte for byte.';
 
 CREATE TABLE work.job (
     id bigint NOT NULL,
@@ -95,14 +220,27 @@ CREATE TABLE work.job (
     buried_at timestamp with time zone,
     story jsonb DEFAULT '[]'::jsonb NOT NULL,
     body jsonb NOT NULL,
+    held_by text,
+    forgiven integer DEFAULT 0 NOT NULL,
+    traceparent text DEFAULT NULLIF(current_setting('sahut.traceparent'::text, true), ''::text),
     CONSTRAINT job_body_check CHECK ((jsonb_typeof(body) = 'object'::text)),
+    CONSTRAINT job_forgiven_check CHECK ((forgiven >= 0)),
+    CONSTRAINT job_held_by_check CHECK (((length(held_by) >= 1) AND (length(held_by) <= 64))),
     CONSTRAINT job_key_check CHECK (((length(key) >= 1) AND (length(key) <= 200))),
-    CONSTRAINT job_kind_check CHECK (((length(kind) >= 1) AND (length(kind) <= 64)))
-);
+    CONSTRAINT job_kind_check CHECK (((length(kind) >= 1) AND (length(kind) <= 64))),
+    CONSTRAINT job_traceparent_check CHECK ((length(traceparent) <= 128))
+)
+WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='10000', autovacuum_analyze_scale_factor='0', autovacuum_analyze_threshold='20000', autovacuum_vacuum_cost_delay='0');
 
 COMMENT ON COLUMN work.job.key IS 'Once for each thing to do; what belongs together begins alike, so that a range of keys finds it.';
 
 COMMENT ON COLUMN work.job.story IS 'The failures so far, newest last, at most ten: [{"at", "error"}].';
+
+COMMENT ON COLUMN work.job.held_by IS 'The process that claimed it last; null when nobody holds it.';
+
+COMMENT ON COLUMN work.job.forgiven IS 'Attempts that do not count as failures: "not yet", or given back before they began.';
+
+COMMENT ON COLUMN work.job.traceparent IS 'The trace of what it follows from (W3C Trace Context), taken from the transaction that wrote it.';
 
 ALTER TABLE work.job ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME work.job_id_seq
@@ -137,8 +275,14 @@ CREATE TABLE work.tile (
     CONSTRAINT tile_root_check CHECK ((length(root) = 32))
 );
 
+ALTER TABLE ONLY work.calendar
+    ADD CONSTRAINT calendar_pkey PRIMARY KEY (name, version);
+
 ALTER TABLE ONLY work.deadline
     ADD CONSTRAINT deadline_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY work.deadline_policy
+    ADD CONSTRAINT deadline_policy_pkey PRIMARY KEY (name, version);
 
 ALTER TABLE ONLY work.event
     ADD CONSTRAINT event_pkey PRIMARY KEY (id);
@@ -167,13 +311,21 @@ ALTER TABLE ONLY work.signed_head
 ALTER TABLE ONLY work.tile
     ADD CONSTRAINT tile_pkey PRIMARY KEY (level, "position");
 
-CREATE INDEX deadline_due ON work.deadline USING btree (due_at, id) WHERE ((kept_at IS NULL) AND (broken_at IS NULL));
+CREATE INDEX deadline_next ON work.deadline USING btree (kind, next_at, id) INCLUDE (subject) WHERE ((kept_at IS NULL) AND (broken_at IS NULL));
 
 CREATE UNIQUE INDEX deadline_running ON work.deadline USING btree (kind, subject) WHERE ((kept_at IS NULL) AND (broken_at IS NULL));
 
 CREATE INDEX deadline_subject ON work.deadline USING btree (subject, id);
 
-CREATE INDEX job_due ON work.job USING btree (run_at, id) WHERE (buried_at IS NULL);
+CREATE INDEX idempotency_at ON work.idempotency USING btree (at);
+
+CREATE INDEX job_buried ON work.job USING btree (kind, key) WHERE (buried_at IS NOT NULL);
+
+CREATE INDEX job_due_of_kind ON work.job USING btree (kind, run_at, id) WHERE (buried_at IS NULL);
+
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON work.calendar FOR EACH ROW EXECUTE FUNCTION work.refuse_change();
+
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON work.deadline_policy FOR EACH ROW EXECUTE FUNCTION work.refuse_change();
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON work.event FOR EACH ROW EXECUTE FUNCTION work.refuse_change();
 

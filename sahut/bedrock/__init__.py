@@ -5,7 +5,8 @@ carry a check digit. The time comes from a `Clock`, always aware, always UTC. Wh
 no to is a `Refusal`.
 """
 
-from sahut.bedrock.clock import Clock, SystemClock
+from sahut.bedrock.calendar import BadCalendar, BusinessCalendar, CalendarEnds, NeverOpen
+from sahut.bedrock.clock import Clock, FixedClock, MovableClock, SystemClock
 from sahut.bedrock.ids import TimeIds
 from sahut.bedrock.money import (
     MOST_MINOR,
@@ -17,19 +18,42 @@ from sahut.bedrock.money import (
     money_in_words,
 )
 from sahut.bedrock.numbers import MOST_NUMBERS, contact_number, is_contact_number, show_number
+from sahut.bedrock.office import (
+    ALL_DAY,
+    CLOSED,
+    OfficeHours,
+    Opening,
+    Openings,
+    Week,
+    openings,
+    round_the_clock,
+    week,
+)
 from sahut.bedrock.refusal import Refusal
 from sahut.bedrock.text import BadText, bounded_text
 
 __all__ = [
+    "ALL_DAY",
+    "CLOSED",
     "MOST_MINOR",
     "MOST_NUMBERS",
+    "BadCalendar",
     "BadText",
+    "BusinessCalendar",
+    "CalendarEnds",
     "Clock",
+    "FixedClock",
     "Money",
+    "MovableClock",
+    "NeverOpen",
+    "OfficeHours",
+    "Opening",
+    "Openings",
     "Refusal",
     "SystemClock",
     "TimeIds",
     "UnknownCurrency",
+    "Week",
     "bounded_text",
     "contact_number",
     "currency_code",
@@ -37,5 +61,8 @@ __all__ = [
     "currency_number",
     "is_contact_number",
     "money_in_words",
+    "openings",
+    "round_the_clock",
     "show_number",
+    "week",
 ]

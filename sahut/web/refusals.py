@@ -54,7 +54,12 @@ TABLE: Mapping[str, Row] = {
     "refused": Row(422),
     "bad_text": Row(422, "text"),
     "unknown_currency": Row(422),
+    "bad_calendar": Row(422),
+    "calendar_ends": Row(422),
+    "never_open": Row(422),
     "database_away": Row(503, tone="warn"),
+    "contended": Row(503, tone="warn"),
+    "outcome_unknown": Row(503, tone="warn"),
     "busy": Row(503, tone="warn"),
     # people
     "wrong_phone_or_pin": Row(401, "pin"),
@@ -76,7 +81,6 @@ TABLE: Mapping[str, Row] = {
     "posting_refused": Row(422),
     "bad_idempotency_key": Row(400),
     "key_reused": Row(422),
-    "outcome_unknown": Row(503, tone="warn"),
     # care
     "contact_key_reused": Row(422, "text"),
     "message_key_reused": Row(422, "text"),

@@ -15,7 +15,7 @@ from sahut.app.secrets import key
 from sahut.app.settings import Settings
 from sahut.app.wiring import open_process_pool, signer_of
 from sahut.bedrock import SystemClock
-from sahut.db import AWAY, Pool, pending_migrations
+from sahut.db import AWAY, Pool, connection, pending_migrations
 from sahut.journey import Intake
 from sahut.ledger import Ledger
 from sahut.people import SignIn
@@ -75,11 +75,11 @@ class _Readiness:
 
     async def __call__(self) -> str | None:
         try:
-            async with asyncio.timeout(_PROBE_S), self._pool.acquire() as connection:
-                await connection.fetchval("select 1")
+            async with asyncio.timeout(_PROBE_S), connection(self._pool) as held:
+                await held.fetchval("select 1")
                 if not self._tables_are_new:
                     # Once seen it stays so: migrations only go forward.
-                    self._tables_are_new = not await pending_migrations(connection)
+                    self._tables_are_new = not await pending_migrations(held)
         except (TimeoutError, *AWAY):
             return "database"
         if not self._tables_are_new:

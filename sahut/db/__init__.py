@@ -4,39 +4,61 @@ A transaction is opened at the edge (a request, a job); rooms receive a connecti
 named text in `queries.sql` of the room that owns the tables.
 """
 
+from sahut.db import tracing
+from sahut.db.metrics import SHORT_S, PoolMeter, watch_pool
 from sahut.db.migrate import MigrationChanged, migrate, pending_migrations
 from sahut.db.pool import (
     APPLICATION_SETTINGS,
-    AWAY,
-    DATABASE_LOST,
     POOL_WAIT_S,
     Connection,
-    DatabaseAway,
     Pool,
+    connection,
     give_up,
-    is_away,
     open_connection,
     open_pool,
     transaction,
+)
+from sahut.db.refusals import (
+    AWAY,
+    CONFLICT,
+    DATABASE_LOST,
+    Contended,
+    DatabaseAway,
+    OutcomeUnknown,
+    again_after_conflict,
+    is_away,
+    named,
+    refusal_of,
 )
 from sahut.db.sql import Queries, Query
 
 __all__ = [
     "APPLICATION_SETTINGS",
     "AWAY",
+    "CONFLICT",
     "DATABASE_LOST",
     "POOL_WAIT_S",
+    "SHORT_S",
     "Connection",
+    "Contended",
     "DatabaseAway",
     "MigrationChanged",
+    "OutcomeUnknown",
     "Pool",
+    "PoolMeter",
     "Queries",
     "Query",
+    "again_after_conflict",
+    "connection",
     "give_up",
     "is_away",
     "migrate",
+    "named",
     "open_connection",
     "open_pool",
     "pending_migrations",
+    "refusal_of",
+    "tracing",
     "transaction",
+    "watch_pool",
 ]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 import asyncpg
 
-from sahut.bedrock import Refusal
+from sahut.db.refusals import AWAY, CONFLICT, DATABASE_LOST, named
 
 if TYPE_CHECKING:
     from asyncpg.pool import PoolConnectionProxy
@@ -27,33 +27,11 @@ APPLICATION_SETTINGS = {
     "enable_bitmapscan": "off",  # an index read in its order needs no sort, and stops at the limit
     "timezone": "UTC",
 }
-# What only a database that has gone says.
-DATABASE_LOST = (
-    asyncpg.PostgresConnectionError,
-    asyncpg.OperatorInterventionError,
-    asyncpg.InsufficientResourcesError,
-    asyncpg.IdleInTransactionSessionTimeoutError,
-    asyncpg.ReadOnlySQLTransactionError,  # it was the primary until a moment ago
-    asyncpg.InternalClientError,  # the server's last word reached a connection before the end of its socket did
-)
-# What says that the database cannot be reached, or has just gone; who talks to the outside may say the last three too.
-AWAY = (*DATABASE_LOST, asyncpg.InterfaceError, OSError, TimeoutError)
 CONNECT_WAIT_S = 5.0
 POOL_WAIT_S = 5.0
 STATEMENT_WAIT_S = 30.0
 # A process that hangs in a transaction would hold its locks, and the turn of the ledger, for ever: the server ends it.
 _HANG_MS = "5000"
-
-
-class DatabaseAway(Refusal):
-    """The database does not answer now. Nothing was promised; ask again."""
-
-    code = "database_away"
-    shown = ("retry_after_s",)
-
-    def __init__(self, retry_after_s: int = 2) -> None:
-        self.retry_after_s = retry_after_s
-        super().__init__(retry_after_s)
 
 
 async def open_pool(dsn: str, *, size: int, name: str) -> Pool:
@@ -100,15 +78,54 @@ async def open_connection(
 
 
 @asynccontextmanager
+async def connection(pool: Pool, *, wait_s: float = POOL_WAIT_S) -> AsyncIterator[Connection]:
+    """A connection to read with, given back at the end of the block; each statement is a transaction of its own.
+
+    Refuses: `database_away` when none can be had within `wait_s`. What a statement raises in the block stays what
+    the driver says: only who sent it knows whether it may have written.
+    """
+    with named():
+        held = await pool.acquire(timeout=wait_s)
+    try:
+        yield held
+    finally:
+        await pool.release(held)
+
+
+@asynccontextmanager
 async def transaction(pool: Pool) -> AsyncIterator[Connection]:
-    """One transaction: committed at the end of the block, rolled back when it raises."""
-    async with pool.acquire(timeout=POOL_WAIT_S) as connection, connection.transaction():
-        yield connection
+    """One transaction: committed at the end of the block, rolled back when it raises.
+
+    Refuses: `database_away` and `contended` when nothing was written, `outcome_unknown` when the connection was lost
+    during the commit; each instead of what the driver raises for it.
+    """
+    async with connection(pool) as held:
+        work = held.transaction()
+        try:
+            await work.start()
+            yield held
+        except BaseException as error:
+            await _roll_back(held, work)
+            # The block may talk to others than the database; what they say is not ours to name.
+            if isinstance(error, (*DATABASE_LOST, *CONFLICT)) or held.is_closed():
+                with named():
+                    raise
+            raise
+        with named(committing=True):
+            try:
+                await work.commit()
+            except BaseException:
+                give_up(held)
+                raise
 
 
-def is_away(error: BaseException) -> bool:
-    """Whether the error says that the database cannot be reached; a value that the driver refuses is our own fault."""
-    return isinstance(error, AWAY) and not isinstance(error, ValueError)
+async def _roll_back(held: Connection, work: "asyncpg.transaction.Transaction") -> None:
+    """Undo what can still be undone; a connection that has gone was undone by the server."""
+    try:
+        if held.is_in_transaction():
+            await work.rollback()
+    except AWAY:
+        give_up(held)
 
 
 def give_up(connection: Connection) -> None:

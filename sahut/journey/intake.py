@@ -13,7 +13,6 @@ from contextlib import suppress
 from datetime import datetime
 from hashlib import sha256
 
-import asyncpg
 import msgspec
 import structlog
 
@@ -29,9 +28,9 @@ from sahut.care import (
     reserve_number_blocks,
     wait_estimate_s,
 )
-from sahut.db import AWAY, POOL_WAIT_S, DatabaseAway, Pool, give_up, is_away
+from sahut.db import AWAY, CONFLICT, Contended, DatabaseAway, OutcomeUnknown, Pool, connection, give_up, is_away
 from sahut.journey.receipts import ContactKeyReused, Promise, Receipt, commitment_to, rfc3339, sign_receipts
-from sahut.work import Batcher, Busy, CannotBeWritten, OutcomeUnknown, Signer
+from sahut.work import Batcher, Busy, CannotBeWritten, Signer
 
 BLOCK, BLOCKS_AHEAD = 500, 4
 _ESTIMATE_EVERY_S, _RETRY_S = 15.0, 0.5
@@ -87,8 +86,8 @@ class Intake:
     async def receive(self, inbound: Inbound) -> Receipt:
         """Keep a message and give its receipt. A repetition gets the number of the first.
 
-        Refuses: `contact_key_reused`, `busy`, `database_away`, `outcome_unknown`; after the last three the same message
-        with the same key is received, once.
+        Refuses: `contact_key_reused`, `busy`, `contended`, `database_away`, `outcome_unknown`; after the last
+        four the same message with the same key is received, once.
         Writes: `care.contact`, event `contact_received`, job `find_case`, in one commit.
         """
         if not self._numbers:
@@ -100,7 +99,7 @@ class Intake:
         row = self._row(inbound, count)
         try:
             receipt = await self.batcher.submit(row)
-        except (Busy, DatabaseAway, ContactKeyReused, CannotBeWritten):
+        except (Busy, Contended, DatabaseAway, ContactKeyReused, CannotBeWritten):
             self._numbers.append(count)  # no row bears it and nobody was told: repetitions must not use numbers up
             raise
         if receipt.number != row.number:
@@ -134,26 +133,21 @@ class Intake:
         for _ in range(_DEADLOCKS_AT_MOST):
             try:
                 return await self._write_once(rows)
-            except asyncpg.TransactionRollbackError:  # nothing was written
+            except CONFLICT:  # nothing was written
                 continue
-        raise DatabaseAway
+        raise Contended
 
     async def _write_once(self, rows: list[ContactRow]) -> tuple[set[str], dict[tuple[str, str], FirstContact]]:
-        try:
-            connection = await self._pool.acquire(timeout=POOL_WAIT_S)
-        except AWAY as error:
-            raise DatabaseAway from error
-        try:
-            new = await receive_contacts(connection, rows)
-            again = [(row.channel_account, row.provider_key) for row in rows if row.number not in new]
-            return new, await first_contacts(connection, again) if again else {}
-        except AWAY as error:
-            if not is_away(error):
-                raise
-            give_up(connection)
-            raise OutcomeUnknown from error
-        finally:
-            await self._pool.release(connection)
+        async with connection(self._pool) as held:
+            try:
+                new = await receive_contacts(held, rows)
+                again = [(row.channel_account, row.provider_key) for row in rows if row.number not in new]
+                return new, await first_contacts(held, again) if again else {}
+            except AWAY as error:
+                if not is_away(error):
+                    raise
+                give_up(held)
+                raise OutcomeUnknown from error
 
     def _answers(
         self, rows: list[ContactRow], new: set[str], first: dict[tuple[str, str], FirstContact]
@@ -199,15 +193,15 @@ class Intake:
 
     async def _reserve_and_estimate(self) -> None:
         missing = BLOCKS_AHEAD - len(self._numbers) // BLOCK
-        async with self._pool.acquire() as connection:
+        async with connection(self._pool) as held:
             if missing > 0:
-                for block in await reserve_number_blocks(connection, missing):
+                for block in await reserve_number_blocks(held, missing):
                     if (block + 1) * BLOCK > MOST_NUMBERS:
                         _log.critical("contact_numbers_are_used_up")
                         break
                     self._numbers.extend(range(block * BLOCK, (block + 1) * BLOCK))
             now = self._clock.now()
             if (now - self._wait_as_of).total_seconds() >= _ESTIMATE_EVERY_S:
-                estimate = await wait_estimate_s(connection)
+                estimate = await wait_estimate_s(held)
                 self._wait_s = int(ANSWER_WITHIN.total_seconds()) if estimate is None else estimate
                 self._wait_as_of = now

@@ -7,10 +7,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from sahut.bedrock import Clock, Refusal, TimeIds
-from sahut.db import AWAY, POOL_WAIT_S, Connection, DatabaseAway, Pool, Queries, give_up, is_away
+from sahut.db import AWAY, Connection, Pool, Queries, again_after_conflict, connection, give_up, named
 from sahut.ledger.batch import Batch, PrincipalKey, answer_again
 from sahut.ledger.rules import LockedBalance, Posted, Transfer
-from sahut.work import Batcher, OutcomeUnknown
+from sahut.work import Batcher
 
 _TURN = 0x5A_4803
 _queries = Queries.load("sahut.ledger")
@@ -31,43 +31,37 @@ class Ledger:
     async def post(self, command: Transfer) -> Posted:
         """Post one transfer, together with whatever others are waiting.
 
-        Refuses: each reason of `rules.REFUSALS`, `key_reused`, `busy`, `database_away`, `outcome_unknown`. After the
-        last three the same command with the same key tells or does it.
+        Refuses: each reason of `rules.REFUSALS`, `key_reused`, `busy`, `contended`, `database_away`,
+        `outcome_unknown`. After the last four the same command with the same key tells or does it.
         Writes: `ledger.transfer` or `ledger.attempt`, `ledger.balance`, `ledger.batch`, `work.idempotency`, the riders.
         """
         return await self.batcher.submit(command)
 
     async def post_batch(self, commands: list[Transfer]) -> Sequence[Posted | Refusal]:
         """Post 1 to 1,000 commands in one transaction; the answers in the same order. Five round trips, one commit."""
-        try:
-            connection = await self._pool.acquire(timeout=POOL_WAIT_S)
-        except AWAY as error:
-            raise DatabaseAway from error
-        try:
-            return await self._post_on(connection, commands)
-        finally:
-            await self._pool.release(connection)
+        return await again_after_conflict(lambda: self._post_once(commands))
+
+    async def _post_once(self, commands: list[Transfer]) -> list[Posted | Refusal]:
+        async with connection(self._pool) as held:
+            return await self._post_on(held, commands)
 
     async def _post_on(self, connection: Connection, commands: list[Transfer]) -> list[Posted | Refusal]:
-        try:
-            await connection.execute(self._take_turn)
-            answers = await self._decide_and_write(connection, commands)
-        except AWAY as error:
-            give_up(connection)
-            if not is_away(error):
-                raise
-            raise DatabaseAway from error
-        except BaseException:
+        with named():
             try:
-                await connection.execute("rollback")
+                await connection.execute(self._take_turn)
+                answers = await self._decide_and_write(connection, commands)
             except AWAY:
                 give_up(connection)
-            raise
-        try:
-            await connection.execute("commit")
-        except AWAY as error:
-            give_up(connection)
-            raise OutcomeUnknown from error
+                raise
+            except BaseException:
+                await _roll_back(connection)
+                raise
+        with named(committing=True):
+            try:
+                await connection.execute("commit")
+            except BaseException:
+                give_up(connection)
+                raise
         return answers
 
     async def _decide_and_write(self, connection: Connection, commands: list[Transfer]) -> list[Posted | Refusal]:
@@ -121,6 +115,13 @@ class Ledger:
             **_columns("b_", _BALANCE, changed),
         )  # fmt: skip
         assert status == f"UPDATE {len(changed)}", "a balance changed outside its turn"
+
+
+async def _roll_back(connection: Connection) -> None:
+    try:
+        await connection.execute("rollback")
+    except AWAY:
+        give_up(connection)
 
 
 @cache

@@ -9,7 +9,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 from sahut.bedrock import Clock, Refusal
-from sahut.db import POOL_WAIT_S, Pool, Queries, transaction
+from sahut.db import Pool, Queries, connection, transaction
 from sahut.people.actor import Actor
 from sahut.people.persons import add_session
 from sahut.people.rules import TryLater, WrongPhoneOrPin, normal_phone, tries_after, wait_after
@@ -55,8 +55,8 @@ class SignIn:
         """
         phone = normal_phone(phone)
         now = self._clock.now()
-        async with self._pool.acquire(timeout=POOL_WAIT_S) as connection:
-            row = await _queries.person_by_phone.fetchrow(connection, phone=phone)
+        async with connection(self._pool) as held:
+            row = await _queries.person_by_phone.fetchrow(held, phone=phone)
         if row is None:
             raise await self._refuse_unknown(phone, pin, now)
         _check_wait(row["try_again_at"], now)  # before the slow part, and once more below, under the lock

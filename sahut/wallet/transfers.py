@@ -6,7 +6,7 @@ from hashlib import blake2b
 from uuid import UUID
 
 from sahut.bedrock import Refusal, bounded_text, currency_number
-from sahut.db import AWAY, DatabaseAway, Pool
+from sahut.db import Pool, connection, named
 from sahut.guard import mask_secrets
 from sahut.ledger import Ledger, Transfer, TransferKind, customer_account
 from sahut.people import Actor, normal_phone, person_by_phone
@@ -76,13 +76,11 @@ class Transfers:
         )
         number = currency_number(currency)
         phone = normal_phone(to_phone)
-        try:
-            async with self._pool.acquire() as connection:
-                payee = await person_by_phone(connection, phone)
-                debit = await customer_account(connection, actor.person_id, currency)
-                credit = None if payee is None else await customer_account(connection, payee.person_id, currency)
-        except AWAY as error:
-            raise DatabaseAway from error
+        with named():
+            async with connection(self._pool) as held:
+                payee = await person_by_phone(held, phone)
+                debit = await customer_account(held, actor.person_id, currency)
+                credit = None if payee is None else await customer_account(held, payee.person_id, currency)
         if debit is None:
             raise NoWallet(currency)
         if payee is None or credit is None:

@@ -13,7 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sahut.bedrock import Refusal
-from sahut.db import DatabaseAway, is_away
+from sahut.db import refusal_of
 from sahut.web.answers import problem, trouble_page
 from sahut.web.house import House
 from sahut.web.reading import Left
@@ -72,9 +72,9 @@ class Edge:
             await self._refuse(scope, receive, answer, refusal)
         except Exception as error:
             # The driver's refusal of a value is both, and then it is our fault and not the database's.
-            if is_away(error):
-                _log.warning("database_away", path=scope["path"], error=type(error).__name__)
-                await self._refuse(scope, receive, answer, DatabaseAway())
+            if (passing := refusal_of(error)) is not None:
+                _log.warning(passing.code, path=scope["path"], error=type(error).__name__)
+                await self._refuse(scope, receive, answer, passing)
                 return
             request = secrets.token_hex(6)
             _log.exception("request_failed", request=request, method=scope["method"], path=scope["path"])

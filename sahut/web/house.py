@@ -11,7 +11,7 @@ from typing import Literal
 from urllib.parse import urlsplit
 
 from sahut.bedrock import Clock
-from sahut.db import Connection, DatabaseAway, Pool, transaction
+from sahut.db import Connection, Pool, connection, transaction
 from sahut.journey import Intake
 from sahut.people import SignIn
 from sahut.wallet import Transfers
@@ -70,14 +70,8 @@ class House:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Connection]:
         """A connection to read with. Refuses: `database_away` when the pool gives none in time."""
-        try:
-            connection = await self.pool.acquire(timeout=READING_WAIT_S)
-        except TimeoutError:
-            raise DatabaseAway from None
-        try:
-            yield connection
-        finally:
-            await self.pool.release(connection)
+        async with connection(self.pool, wait_s=READING_WAIT_S) as held:
+            yield held
 
     @asynccontextmanager
     async def writing(self) -> AsyncIterator[Connection]:

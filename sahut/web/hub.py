@@ -14,7 +14,7 @@ from typing import Any
 import structlog
 
 from sahut.bedrock import Clock
-from sahut.db import AWAY, Pool, open_pool
+from sahut.db import AWAY, Pool, connection, open_pool
 from sahut.people import running_sessions
 from sahut.web.rules import NotReady, TooManyStreams
 from sahut.web.stream import Stream
@@ -81,7 +81,7 @@ class Hub:
         """Read the newest events and begin. While the database is away it raises what the driver raises; try again."""
         if self._pool is None:
             self._pool = await open_pool(self._dsn, size=3, name=self._name)
-        async with self._pool.acquire() as connection:
+        async with self._connection() as connection:
             head = await read_head(connection)
             self._window.begin_at(max(0, head.n - WARM_START))
             while entries := await read_log(connection, self._window.head, PAGE):
@@ -298,7 +298,7 @@ class Hub:
     def _connection(self) -> Any:
         if self._pool is None:
             raise NotReady("live")
-        return self._pool.acquire(timeout=5)
+        return connection(self._pool)
 
     def _begin(self, work: Callable[[], Coroutine[Any, Any, None]], what: str) -> None:
         self._tasks.append(asyncio.create_task(_again_and_again(work, what), name=f"hub: {what}"))

@@ -26,12 +26,12 @@ AGENT = frozenset({"agent"})
 # What every row can refuse: who asks and from where, and that we cannot answer.
 ALWAYS = frozenset({
     "wrong_host", "foreign_origin", "sign_in_needed", "other_person", "not_for_you", "wrong_method", "database_away",
-    "our_fault",
+    "contended", "our_fault",
 })  # fmt: skip
 # What every row can refuse that takes a body.
 OF_A_BODY = frozenset({
     "body_too_large", "body_too_slow", "wrong_content_type", "not_json", "duplicate_field", "missing_field",
-    "unknown_field", "wrong_field", "bad_characters",
+    "unknown_field", "wrong_field", "bad_characters", "outcome_unknown",
 })  # fmt: skip
 
 View = Callable[[Visit], Awaitable[ASGIApp]]

@@ -11,6 +11,7 @@ from typing import Generic, TypeVar
 import asyncpg
 
 from sahut.bedrock import Refusal
+from sahut.db import OutcomeUnknown
 
 CommandT = TypeVar("CommandT")
 AnswerT = TypeVar("AnswerT")
@@ -26,17 +27,6 @@ class Busy(Refusal):
     shown = ("retry_after_s",)
 
     def __init__(self, retry_after_s: int = 1) -> None:
-        self.retry_after_s = retry_after_s
-        super().__init__(retry_after_s)
-
-
-class OutcomeUnknown(Refusal):
-    """The database was lost while it may have been committing. The same key again tells what happened."""
-
-    code = "outcome_unknown"
-    shown = ("retry_after_s",)
-
-    def __init__(self, retry_after_s: int = 2) -> None:
         self.retry_after_s = retry_after_s
         super().__init__(retry_after_s)
 

@@ -9,7 +9,7 @@ import asyncio
 
 import structlog
 
-from sahut.db import AWAY, Pool, Queries
+from sahut.db import AWAY, Pool, Queries, connection
 
 EVERY_S, HUNG_AFTER_S = 1.0, 3.0
 
@@ -19,8 +19,8 @@ _log = structlog.get_logger()
 
 async def end_hung_sessions(pool: Pool, *, after_s: float = HUNG_AFTER_S) -> list[str]:
     """End this role's sessions whose client keeps the server waiting in a statement for so long; their names."""
-    async with pool.acquire() as connection:
-        rows = await _queries.end_hung_sessions.fetch(connection, after_s=after_s)
+    async with connection(pool) as held:
+        rows = await _queries.end_hung_sessions.fetch(held, after_s=after_s)
     for row in rows:
         _log.error("hung_session_ended", session=row["application_name"])
     return [row["application_name"] for row in rows]

@@ -18,7 +18,7 @@ import asyncpg
 
 from sahut.app.child import Child
 from sahut.app.engines import app_dsn, superuser_dsn
-from sahut.db import open_pool
+from sahut.db import POOL_WAIT_S, open_pool
 from sahut.work import LogEntry, listen, read_log
 from sahut_lab.house import TREE, bare_database
 from sahut_lab.trial import merkle
@@ -57,7 +57,7 @@ class Follower:
             pool.terminate()
 
     async def _catch_up(self, pool: Any) -> None:
-        async with pool.acquire() as connection:
+        async with pool.acquire(timeout=POOL_WAIT_S) as connection:
             while fresh := await read_log(connection, self.entries[-1].n if self.entries else 0, 2000):
                 self.entries += fresh
                 now = time.monotonic()

@@ -14,19 +14,19 @@ import pytest
 from sahut.bedrock import BadText, is_contact_number
 from sahut.care import contact_state, messages
 from sahut.channels import chat_inbound
-from sahut.db import Pool, open_pool
+from sahut.db import OutcomeUnknown, Pool, open_pool
 from sahut.journey import (
     ContactKeyReused,
     Inbound,
     Intake,
     Receipt,
-    job_handlers,
+    job_kinds,
     proof_of_contact,
     receipt_is_good,
     verify_contact_file,
 )
 from sahut.people import Actor
-from sahut.work import Busy, CannotBeWritten, JobRunner, OutcomeUnknown, Sealer, Signer
+from sahut.work import Busy, CannotBeWritten, JobRunner, Sealer, Signer
 from tests.rooms.conftest import Connect
 from tests.rooms.desk import NUMBER_KEY, ready
 from tests.rooms.world import CountingPool, World, outcome, until_somebody_waits
@@ -298,7 +298,7 @@ async def test_the_whole_way_of_a_message_ends_in_a_file_that_verifies_offline(
     world: World, intake: Intake, sealer: Sealer, signer: Signer
 ) -> None:
     receipts = await asyncio.gather(*(intake.receive(chat(world.sari, f"message-{i}")) for i in range(5)))
-    runner = JobRunner(world.pool, job_handlers(world.clock))
+    runner = JobRunner(world.pool, job_kinds(world.clock))
     while await runner.run_due():
         pass
     await sealer.tick()

@@ -8,10 +8,10 @@ from typing import Any
 import asyncpg
 import pytest
 
-from sahut.db import DatabaseAway, Pool, open_pool
+from sahut.db import DatabaseAway, OutcomeUnknown, Pool, open_pool
 from sahut.ledger import InsufficientFunds, Ledger, Posted
 from sahut.ledger.posting import _TURN
-from sahut.work import EventRow, JobRow, OutcomeUnknown
+from sahut.work import EventRow, JobRow
 from tests.rooms.conftest import Connect
 from tests.rooms.world import CountingPool, World, outcome, until_somebody_waits
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import pytest
 
 from sahut.bedrock import Refusal
-from sahut.work import Batcher, Busy, CannotBeWritten, OutcomeUnknown
+from sahut.db import OutcomeUnknown
+from sahut.work import Batcher, Busy, CannotBeWritten
 
 SOON_S = 2.0
 POISON = -13

@@ -25,6 +25,7 @@ from sahut.work import Deadline, deadlines_of
 
 MOVEMENTS = 12
 MESSAGES = 200
+_ASK_AGAIN = {"outcome_unknown", "busy", "contended", "database_away"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +190,7 @@ def _send_values(visit: Visit, form: shapes.SendForm | None, refusal: Refusal | 
     refused = form is not None and refusal is not None
     # The outcome is not known, or we were busy: the same key again cannot send twice. What was wrong with the form is
     # corrected under a new key, since the key was not used up but its content changes.
-    keep_key = refused and refusal is not None and refusal.code in {"outcome_unknown", "busy", "database_away"}
+    keep_key = refused and refusal is not None and refusal.code in _ASK_AGAIN
     return {
         "form": form if refused else None,
         "key": form.key if keep_key and form is not None else new_id(),

@@ -7,6 +7,7 @@ misspelt one more often than not.
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -22,6 +23,10 @@ _KNOWN = (
     "SAHUT_DATABASE_URL",
     "SAHUT_DATABASE_OWNER_URL",
     "SAHUT_LOG",
+    "SAHUT_METRICS_PORT",
+    "SAHUT_METRICS_HOST",
+    "SAHUT_DRAIN_S",
+    "SAHUT_TRUST_TRACEPARENT",
     "SAHUT_BACKUP",
     "SAHUT_BACKUP_KEEP",
     "SAHUT_BACKUP_EVERY_HOURS",
@@ -48,11 +53,25 @@ class BackupSettings:
 
 
 @dataclass(frozen=True, slots=True)
+class ObservingSettings:
+    """How the house is watched.
+
+    ``port`` None: nothing listens for Prometheus and probes; ``host`` None: on loopback. ``trust_traceparent``: whether
+    requests come through a gateway of ours, whose trace they go on with.
+    """
+
+    port: int | None = None
+    host: str | None = None
+    trust_traceparent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Settings:
     """The settings of one process.
 
     ``database_url`` None means the embedded engine in ``home``. ``database_owner_url`` is only for migrations of a
     database that is not embedded, ``database_backup_url`` for its backups. ``backup`` None: no backups are made.
+    ``drain_s``: how long ``web`` says that it is not ready before it listens no longer.
     """
 
     home: Path
@@ -65,6 +84,8 @@ class Settings:
     log: str
     database_backup_url: str | None = None
     backup: BackupSettings | None = None
+    drain_s: int = 0
+    observing: ObservingSettings = ObservingSettings()
 
     @property
     def app_dsn(self) -> str:
@@ -103,6 +124,13 @@ def read_settings(environment: Mapping[str, str] = os.environ, *, demo: bool = F
         log=_one_of(environment, "SAHUT_LOG", "info", _LEVELS),
         database_backup_url=_database(environment, "SAHUT_DATABASE_BACKUP_URL"),
         backup=_backup(environment),
+        drain_s=_whole(environment, "SAHUT_DRAIN_S", 0, 0, 60),
+        observing=ObservingSettings(
+            # Off unless it is named: two houses on one machine must not fight for a port that nobody asked for.
+            port=_whole(environment, "SAHUT_METRICS_PORT", 0, 0, 65535) or None,
+            host=_address(environment, "SAHUT_METRICS_HOST"),
+            trust_traceparent=_one_of(environment, "SAHUT_TRUST_TRACEPARENT", "no", ("yes", "no")) == "yes",
+        ),
     )
 
 
@@ -147,6 +175,16 @@ def _one_of(environment: Mapping[str, str], name: str, usual: str, choices: tupl
     if text not in choices:
         raise CannotStart(f"{name} must be one of {', '.join(choices)}, not {text!r}.")
     return text
+
+
+def _address(environment: Mapping[str, str], name: str) -> str | None:
+    text = environment.get(name)
+    if not text:
+        return None
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        raise CannotStart(f"{name} must be an address like 127.0.0.1 or ::, not {text!r}.") from None
 
 
 def _public_url(environment: Mapping[str, str], port: int) -> str:

@@ -1,0 +1,79 @@
+"""What one process tells about itself: its figures, that its loop turns, and whether it may be given work.
+
+A child of `up` answers on a private socket in the home, where `up` asks it; a role that runs alone answers on
+`SAHUT_METRICS_PORT`. Without that setting nothing listens and nothing is measured that costs a timer.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+
+import structlog
+from prometheus_client import CollectorRegistry, Histogram, disable_created_metrics, generate_latest
+
+from sahut.app.listening import listen_on
+from sahut.app.observing.port import Port, Said, healthy, listen_at, not_ready
+from sahut.app.settings import Settings
+from sahut.db import SHORT_S
+
+LAG_EVERY_S = 0.5
+SOCKET = ".metrics"
+
+Missing = Callable[[], Awaitable[Sequence[str]]]
+
+_log = structlog.get_logger()
+_LAG = Histogram("sahut_loop_lag_seconds", "How late the event loop came back to a timer.", buckets=SHORT_S)
+disable_created_metrics()  # when each counter began: it doubles the page, and nobody asks
+
+
+def figures(registry: CollectorRegistry | None = None) -> bytes:
+    """The figures of this process in Prometheus's text format."""
+    return generate_latest(registry) if registry is not None else generate_latest()
+
+
+@contextlib.asynccontextmanager
+async def observed(settings: Settings, name: str, missing: Missing, *, watched: bool) -> AsyncIterator[None]:
+    """Answer `/metrics`, `/livez` and `/readyz` during the block, when the operator has set a port.
+
+    `missing`: what this process still waits for, by name; empty when it may be given work. `watched`: by `up`.
+    Refuses: `CannotStart` when another program has the port.
+    """
+    if settings.observing.port is None:
+        yield
+        return
+    port = Port(questions(missing))
+    if watched:
+        await port.listen([listen_at(settings.home / "run" / f"{name}{SOCKET}")])
+    else:
+        await port.listen(await listen_on(settings.observing.port, "SAHUT_METRICS_PORT", settings.observing.host))
+    lagging = asyncio.create_task(measure_lag(), name="loop lag")
+    try:
+        yield
+    finally:
+        lagging.cancel()
+        await port.close()
+
+
+def questions(missing: Missing) -> dict[str, Callable[[], Awaitable[Said]]]:
+    """The three questions that every process answers."""
+
+    async def metrics() -> Said:
+        return Said(200, figures())
+
+    async def livez() -> Said:
+        return healthy()  # that this runs is the answer: the loop turns
+
+    async def readyz() -> Said:
+        names = await missing()
+        return not_ready(names) if names else healthy()
+
+    return {"/metrics": metrics, "/livez": livez, "/readyz": readyz}
+
+
+async def measure_lag() -> None:
+    """Note twice a second how late the loop is, until cancelled."""
+    loop = asyncio.get_running_loop()
+    while True:
+        due = loop.time() + LAG_EVERY_S
+        await asyncio.sleep(LAG_EVERY_S)
+        _LAG.observe(max(0.0, loop.time() - due))

@@ -10,6 +10,7 @@ Source: W3C Trace Context, level 1.
 """
 
 import re
+import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
@@ -32,11 +33,14 @@ class Span(Protocol):
     def note(self, name: str, value: Value) -> None:
         """Add an attribute: a word, a size or a count, never personal data."""
 
+    def rename(self, name: str) -> None:
+        """What it is called is known only now."""
+
     def fail(self, kind: str) -> None:
         """Mark it as failed; `kind` is the name of an exception or the code of a refusal, never a text."""
 
     def end(self) -> None:
-        """The work is done."""
+        """The work is done; whatever is said afterwards is passed over."""
 
 
 class Tracer(Protocol):
@@ -48,9 +52,23 @@ class Tracer(Protocol):
         """Begin a span under `parent` (a traceparent, or None: a trace of its own)."""
 
 
+class RequestId:
+    """The number under which a request is written down; drawn when first asked for, since most are never spoken of."""
+
+    __slots__ = ("_text",)
+
+    def __init__(self) -> None:
+        self._text = ""
+
+    def __str__(self) -> str:
+        self._text = self._text or secrets.token_hex(6)
+        return self._text
+
+
+request: ContextVar[RequestId | None] = ContextVar("sahut_request", default=None)
 _tracer: Tracer | None = None
 _cause: ContextVar[str | None] = ContextVar("sahut_cause", default=None)
-_nothing: AbstractContextManager[None] = nullcontext()
+NOTHING: AbstractContextManager[None] = nullcontext()
 
 
 def install(tracer: Tracer | None) -> None:
@@ -93,7 +111,7 @@ def span(
     it as well, at most 128 are kept; None among them is passed over. What the block raises marks the span as failed.
     """
     if _tracer is None:
-        return _nothing
+        return NOTHING
     return _recorded(_tracer, name, kind, parent or _cause.get(), links, attributes)
 
 

@@ -3,7 +3,8 @@
 Whatever goes wrong inside ends here as a refusal with a name: a problem document for programs, a plain page for people.
 """
 
-import secrets
+from contextlib import AbstractContextManager
+from time import perf_counter
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -13,7 +14,8 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from sahut.bedrock import Refusal
-from sahut.db import refusal_of
+from sahut.db import refusal_of, tracing
+from sahut.web import metrics
 from sahut.web.answers import problem, trouble_page
 from sahut.web.house import House
 from sahut.web.reading import Left
@@ -59,8 +61,34 @@ class Edge:
         if scope["type"] != "http":
             await send({"type": "websocket.close", "code": 1000})
             return
-        answer = _Answer(send, self._headers)
+        answer = _Answer(send, self._headers, scope)
         scope["sahut.send"] = send  # live streams write past this layer once they are open
+        number = tracing.RequestId()
+        tracing.request.set(number)  # each request runs in a context of its own
+        with self._traced(scope) as span:
+            scope["sahut.span"] = span
+            await self._answer(scope, receive, answer, number)
+            if not answer.started:
+                metrics.left(route_of(scope))
+            if span is not None:
+                span.rename(f"{scope['method']} {route_of(scope)}")
+                span.note("http.response.status_code", answer.status)
+
+    def _traced(self, scope: Scope) -> AbstractContextManager[tracing.Span | None]:
+        """The span of a request. A trace that a stranger names is only linked to: ours is sampled by us."""
+        if not tracing.is_on():
+            return tracing.NOTHING
+        given = Headers(scope=scope).get("traceparent", "")
+        caused = given if tracing.is_traceparent(given) else None
+        trusted = self._house.trust_traceparent
+        return tracing.span(
+            "request",
+            kind="server",
+            parent=caused if trusted else None,
+            links=() if trusted else (caused,),
+        )
+
+    async def _answer(self, scope: Scope, receive: Receive, answer: "_Answer", number: tracing.RequestId) -> None:
         try:
             if (elsewhere := self._checked_host(scope)) is not None:
                 await elsewhere(scope, receive, answer)
@@ -73,14 +101,13 @@ class Edge:
         except Exception as error:
             # The driver's refusal of a value is both, and then it is our fault and not the database's.
             if (passing := refusal_of(error)) is not None:
-                _log.warning(passing.code, path=scope["path"], error=type(error).__name__)
+                _log.warning(passing.code, route=route_of(scope), error=type(error).__name__)
                 await self._refuse(scope, receive, answer, passing)
                 return
-            request = secrets.token_hex(6)
-            _log.exception("request_failed", request=request, method=scope["method"], path=scope["path"])
+            _log.exception("request_failed", request=str(number), method=scope["method"], route=route_of(scope))
             if answer.started:
                 raise
-            await self._refuse(scope, receive, answer, OurFault(request))
+            await self._refuse(scope, receive, answer, OurFault(str(number)))
 
     def _checked_host(self, scope: Scope) -> Response | None:
         """None when the request may go on, a redirect for pages under another name of ours. Refuses: `wrong_host`."""
@@ -109,6 +136,7 @@ class Edge:
     async def _refuse(self, scope: Scope, receive: Receive, answer: "_Answer", refusal: Refusal) -> None:
         if answer.started:
             return  # too late for words; the server drops the connection
+        metrics.refused(refusal.code)
         path, headers = scope["path"], Headers(scope=scope)
         words = scope.get("sahut.words") or words_for(None, read_query(scope), headers)
         if is_for_programs(path) or "/partials" in path or headers.get("sahut-partial") == "1":
@@ -123,17 +151,27 @@ class Edge:
 class _Answer:
     """`send`, with our headers put on what does not set them itself."""
 
-    __slots__ = ("_headers", "_send", "started")
+    __slots__ = ("_began", "_headers", "_scope", "_send", "started", "status")
 
-    def __init__(self, send: Send, headers: list[tuple[bytes, bytes]]) -> None:
+    def __init__(self, send: Send, headers: list[tuple[bytes, bytes]], scope: Scope) -> None:
         self._send = send
         self._headers = headers
+        self._scope = scope
+        self._began = perf_counter()
         self.started = False
+        self.status = 0
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
-            self.started = True
+            self.started, self.status = True, message["status"]
+            metrics.answered(self._scope["method"], route_of(self._scope), self.status, perf_counter() - self._began)
             given: list[Any] = message.setdefault("headers", [])
             names = {name for name, _ in given}
             message["headers"] = [*given, *(one for one in self._headers if one[0] not in names)]
         await self._send(message)
+
+
+def route_of(scope: Scope) -> str:
+    """The template of the address; logs and figures say this and never the address, which may hold anything."""
+    route: str = scope.get("sahut.route", metrics.NOWHERE)
+    return route

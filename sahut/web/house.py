@@ -40,6 +40,7 @@ class House:
     `public_url`: where people find us, without a slash at the end; it decides cookies, redirects and the directory.
     `public_key`: the 32 bytes with which receipts and heads are checked; `cursor_key`: 32 secret bytes for cursors.
     `readiness`: answers None when this process may take requests, else the name of what is missing.
+    `trust_traceparent`: whether requests come through a gateway of ours, whose trace they go on with.
     `demo_people`: filled in a demo home only; shows the banner and the persons to pick.
     """
 
@@ -56,6 +57,7 @@ class House:
     demo: bool = False
     demo_people: tuple[DemoPerson, ...] = field(default=())
     looks: Looks = field(default_factory=Looks)
+    trust_traceparent: bool = False
 
     @property
     def secure(self) -> bool:

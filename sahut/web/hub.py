@@ -16,6 +16,7 @@ import structlog
 from sahut.bedrock import Clock
 from sahut.db import AWAY, Pool, connection, open_pool
 from sahut.people import running_sessions
+from sahut.web import metrics
 from sahut.web.rules import NotReady, TooManyStreams
 from sahut.web.stream import Stream
 from sahut.web.window import SHOWN_TOPICS, Kept, Window, encode_entry
@@ -68,6 +69,7 @@ class Hub:
         self._attaching: dict[Stream, asyncio.Task[None]] = {}
         self._recent_money: deque[LogEntry] = deque(maxlen=RECENT)
         self._rung = asyncio.Event()
+        self._rung_at: float | None = None
         self._read_at = 0.0
         self._pool: Pool | None = None
         self._tasks: list[asyncio.Task[None]] = []
@@ -87,6 +89,7 @@ class Hub:
             while entries := await read_log(connection, self._window.head, PAGE):
                 self._take(entries)
         self._read_at = asyncio.get_running_loop().time()
+        metrics.watch_streams(lambda: self.stream_count)
         self._begin(self._read_for_ever, "read")
         self._begin(lambda: listen(self._dsn, self._ring, name=f"{self._name} bell"), "listen")
         self._begin(self._beat_for_ever, "beat")
@@ -231,6 +234,8 @@ class Hub:
 
     def _ring(self, n: int) -> None:
         if n == 0 or n > self.head:
+            if n and self._rung_at is None:
+                self._rung_at = asyncio.get_running_loop().time()
             self._rung.set()
 
     async def _read_for_ever(self) -> None:
@@ -241,6 +246,7 @@ class Hub:
             except TimeoutError:
                 pass
             self._rung.clear()
+            rung_at, self._rung_at = self._rung_at, None
             while True:
                 async with self._connection() as connection:
                     entries = await read_log(connection, self.head, PAGE)
@@ -249,6 +255,8 @@ class Hub:
                 if len(entries) < PAGE:
                     break
                 await asyncio.sleep(0)
+            if rung_at is not None:
+                metrics.shown(asyncio.get_running_loop().time() - rung_at)
 
     def _take(self, entries: Iterable[LogEntry]) -> None:
         for_all: list[Kept] = []

@@ -48,6 +48,8 @@ class LiveAnswer:
                 await send({"type": "http.response.body", "body": b""})
                 return
             _forget_request(scope)
+            if (span := scope.get("sahut.span")) is not None:
+                span.end()  # a stream lasts for hours; what took its time was the opening
             stream.write(_OPENING)
             self._hub.attach(stream, self._after)  # goes on by itself, so that a client that leaves is noticed
             await _client_leaves(receive)

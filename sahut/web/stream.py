@@ -12,6 +12,8 @@ from typing import Any
 
 from starlette.types import Send
 
+from sahut.web.metrics import stream_cut
+
 QUEUE_AT_MOST_BYTES = 256 * 1024
 STALLED_AFTER_S = 20.0
 
@@ -67,6 +69,7 @@ class Stream:
         if self.ended:
             return
         self.ended = True
+        stream_cut()
         if self._writer is not None:
             self._writer.cancel()
         self._queue = None
@@ -85,6 +88,7 @@ class Stream:
                 self._queued_bytes -= len(self._queue.popleft())
         except TimeoutError:
             self.ended = True
+            stream_cut()
             self._abort()
             return
         self._queue, self._writer = None, None

@@ -96,11 +96,13 @@ class _Endpoint:
 
     def __init__(self, rows: dict[str, Row], house: House) -> None:
         self._rows = rows
+        self._path = next(iter(rows.values())).path
         self._house = house
         self._allowed = tuple(sorted([*rows, *(["HEAD"] if "GET" in rows else [])]))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         method = scope["method"]
+        scope["sahut.route"] = self._path
         row = self._rows.get("GET" if method == "HEAD" else method)
         if row is None:
             raise WrongMethod(self._allowed)

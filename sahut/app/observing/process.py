@@ -23,7 +23,7 @@ Missing = Callable[[], Awaitable[Sequence[str]]]
 
 _log = structlog.get_logger()
 _LAG = Histogram("sahut_loop_lag_seconds", "How late the event loop came back to a timer.", buckets=SHORT_S)
-disable_created_metrics()  # when each counter began: it doubles the page, and nobody asks
+disable_created_metrics()  # type: ignore[no-untyped-call]  # when each counter began: it doubles the page, and nobody asks
 
 
 def figures(registry: CollectorRegistry | None = None) -> bytes:

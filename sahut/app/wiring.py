@@ -11,10 +11,10 @@ from sahut.app.secrets import key
 from sahut.app.settings import Settings
 from sahut.bedrock import SystemClock
 from sahut.db import Pool, open_pool
-from sahut.journey import SHARED_STEPS, job_handlers
-from sahut.work import JobRunner, Signer
+from sahut.journey import job_kinds as steps_of_the_journey
+from sahut.work import JobKind, JobRunner, Signer, connections_for
 
-WORK_POOL = 8
+BESIDE_JOBS = 4  # connections of a work process for all else it does
 _CLOSE_S = 1.0
 
 
@@ -23,11 +23,17 @@ def signer_of(settings: Settings) -> Signer:
     return Signer.from_seed(key(settings.home, "desk.key"))
 
 
+def job_kinds() -> list[JobKind]:
+    """Every kind of job that this release knows; each floor names its own, and here they come together."""
+    return steps_of_the_journey(SystemClock())
+
+
 @contextlib.asynccontextmanager
 async def open_work(settings: Settings, name: str) -> AsyncIterator[tuple[Pool, JobRunner]]:
-    """Open what one ``work`` process needs: its pool, and the runner with every step of the journey."""
-    async with open_process_pool(settings, WORK_POOL, name) as pool:
-        yield pool, JobRunner(pool, job_handlers(SystemClock()), together=SHARED_STEPS)
+    """Open what one ``work`` process needs: its runner, and a pool with a connection for each of its lanes."""
+    kinds = job_kinds()
+    async with open_process_pool(settings, connections_for(kinds) + BESIDE_JOBS, name) as pool:
+        yield pool, JobRunner(pool, kinds, name=name)
 
 
 @contextlib.asynccontextmanager

@@ -4,13 +4,12 @@ receive → classify → find case → diagnose → resolve → deliver → foll
 the map. Receiving is one commit and nothing else before the answer; each further step is a durable job.
 """
 
-from sahut.journey.flow import SHARED_STEPS, job_handlers, watch_promises
+from sahut.journey.flow import job_kinds, watch_promises
 from sahut.journey.intake import Inbound, Intake
 from sahut.journey.proofs import ContactProof, FileVerdict, proof_of_contact, verify_contact_file
 from sahut.journey.receipts import ContactKeyReused, Promise, Receipt, receipt_is_good
 
 __all__ = [
-    "SHARED_STEPS",
     "ContactKeyReused",
     "ContactProof",
     "FileVerdict",
@@ -18,7 +17,7 @@ __all__ = [
     "Intake",
     "Promise",
     "Receipt",
-    "job_handlers",
+    "job_kinds",
     "proof_of_contact",
     "receipt_is_good",
     "verify_contact_file",

@@ -8,7 +8,6 @@ A step is a durable job; the job rides in the same commit as its event. Add a st
 """
 
 import asyncio
-from collections.abc import Mapping
 
 import asyncpg
 import structlog
@@ -16,23 +15,23 @@ import structlog
 from sahut.bedrock import Clock
 from sahut.care import add_contacts, renew_broken_promises
 from sahut.db import AWAY, Connection, Pool, transaction
-from sahut.work import Job, JobHandler
+from sahut.work import Job, JobKind
 
 PROMISES_EVERY_S = 5.0
-# Steps that are short and touch nothing but tables: many of them are one commit.
-SHARED_STEPS = ("find_case",)
+# A step that is short and touches nothing but tables: many of them are one commit.
+SHARED = 50
 
 _log = structlog.get_logger()
 
 
-def job_handlers(clock: Clock) -> Mapping[str, JobHandler]:
-    """Job kind → the step that does it."""
+def job_kinds(clock: Clock) -> list[JobKind]:
+    """The steps of the journey, each a kind of job."""
 
     async def find_case(connection: Connection, job: Job) -> None:
         """Body: `contact`, `person` (ids; person 0 when unknown)."""
         await add_contacts(connection, contact_id=job.body["contact"], person_id=job.body["person"], now=clock.now())
 
-    return {"find_case": find_case}
+    return [JobKind("find_case", find_case, together=SHARED, at_once=2)]
 
 
 async def watch_promises(pool: Pool, clock: Clock) -> None:

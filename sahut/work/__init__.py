@@ -21,8 +21,21 @@ from sahut.work.deadlines.clocks import (
     running_deadlines,
 )
 from sahut.work.hung import end_hung_sessions, watch_hung_sessions
-from sahut.work.jobs.enqueue import enqueue
-from sahut.work.jobs.runner import Job, JobHandler, JobRunner
+from sahut.work.jobs.enqueue import enqueue, enqueue_all, enqueue_at, reschedule, withdraw
+from sahut.work.jobs.kinds import Job, JobHandler, JobKind, KindTwice, Retry, RetryAfter
+from sahut.work.jobs.overview import (
+    BuriedJob,
+    JobTold,
+    KindOfJobs,
+    buried_jobs,
+    bury,
+    forgotten_kinds,
+    job_told,
+    jobs_by_kind,
+    revive,
+    revive_kind,
+)
+from sahut.work.jobs.runner import JobRunner, connections_for
 from sahut.work.log.append import append_event, append_events
 from sahut.work.log.reading import (
     Head,
@@ -48,6 +61,7 @@ __all__ = [
     "RECEIPTS",
     "WRITTEN_BY_OTHERS",
     "Batcher",
+    "BuriedJob",
     "Busy",
     "CannotBeWritten",
     "Deadline",
@@ -56,11 +70,17 @@ __all__ = [
     "InclusionProof",
     "Job",
     "JobHandler",
+    "JobKind",
     "JobRow",
     "JobRunner",
+    "JobTold",
+    "KindOfJobs",
+    "KindTwice",
     "LogDamaged",
     "LogEntry",
     "OutcomeUnknown",
+    "Retry",
+    "RetryAfter",
     "Sealer",
     "Signer",
     "append_event",
@@ -68,10 +88,18 @@ __all__ = [
     "as_json",
     "audit_work",
     "break_overdue",
+    "buried_jobs",
+    "bury",
+    "connections_for",
     "deadlines_of",
     "end_hung_sessions",
     "enqueue",
+    "enqueue_all",
+    "enqueue_at",
+    "forgotten_kinds",
     "head_bytes",
+    "job_told",
+    "jobs_by_kind",
     "keep_deadline",
     "key_id_of",
     "leaf_hash",
@@ -84,6 +112,9 @@ __all__ = [
     "read_head",
     "read_log",
     "read_tile",
+    "reschedule",
+    "revive",
+    "revive_kind",
     "root_and_paths",
     "root_by_path",
     "root_of",
@@ -92,4 +123,5 @@ __all__ = [
     "signature_is_good",
     "sweep",
     "watch_hung_sessions",
+    "withdraw",
 ]

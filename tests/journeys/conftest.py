@@ -11,7 +11,7 @@ import pytest
 import uvicorn
 
 from sahut.bedrock import SystemClock
-from sahut.journey import Intake, job_handlers
+from sahut.journey import Intake, job_kinds
 from sahut.ledger import Ledger
 from sahut.people import SignIn
 from sahut.wallet import Transfers
@@ -63,7 +63,7 @@ async def open_service(
     hub = Hub(dsn, clock, **(hub_options or {}))  # type: ignore[arg-type]
     await intake.start()
     await hub.start()
-    runner = JobRunner(pool, job_handlers(clock))
+    runner = JobRunner(pool, job_kinds(clock))
     house = House(
         pool=pool, clock=clock, sign_in=SignIn(pool, clock), transfers=Transfers(pool, ledger), intake=intake, hub=hub,
         public_url=address, public_key=signer.public_key, cursor_key=b"c" * 32, readiness=_ready,

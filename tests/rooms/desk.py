@@ -15,7 +15,7 @@ from sahut.care import (
 )
 from sahut.channels import chat_inbound
 from sahut.db import transaction
-from sahut.journey import Intake, job_handlers
+from sahut.journey import Intake, job_kinds
 from sahut.people import Actor
 from sahut.work import JobRunner, running_deadlines
 from tests.rooms.world import World, until
@@ -52,7 +52,7 @@ class Desk:
         return [receipt.number for receipt in receipts]
 
     async def find_cases(self) -> None:
-        runner = JobRunner(self.world.pool, job_handlers(self.world.clock))
+        runner = JobRunner(self.world.pool, job_kinds(self.world.clock))
         while await runner.run_due():
             pass
         assert await self.world.pool.fetchval("select count(*) from work.job") == 0

@@ -18,7 +18,7 @@ from sahut.care import (
 )
 from sahut.channels import chat_inbound
 from sahut.db import open_pool, transaction
-from sahut.journey import job_handlers
+from sahut.journey import job_kinds
 from sahut.work import JobRunner, deadlines_of
 from tests.rooms.conftest import Connect
 from tests.rooms.desk import Desk
@@ -58,7 +58,7 @@ async def test_many_contacts_of_one_person_at_once_are_one_case(desk: Desk, app_
         )
     )
     other = await open_pool(app_dsn, size=8, name="sahut-other")
-    runners = [JobRunner(pool, job_handlers(desk.world.clock), at_once=4) for pool in (desk.world.pool, other)]
+    runners = [JobRunner(pool, job_kinds(desk.world.clock)) for pool in (desk.world.pool, other)]
 
     for _ in range(5):
         await asyncio.gather(*(runner.run_due() for runner in runners))

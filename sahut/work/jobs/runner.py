@@ -2,202 +2,270 @@
 
 A job is claimed for the length of a lease. Its handler runs in one transaction, which also removes the row if this
 claim is still the newest; otherwise everything is rolled back. So a process that was thought dead and comes back
-changes nothing.
+changes nothing, and a commit of which nobody heard is not done again.
+
+Each kind has lanes of its own. One loop claims for all kinds that have room, one task renews leases, and a lane runs
+one transaction after the other; so a kind with a million jobs, or one whose handlers hang, keeps no other waiting.
 """
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass
-from typing import Any
 
-import asyncpg
-import msgspec
 import structlog
 
-from sahut.db import AWAY, DATABASE_LOST, Connection, Pool, Queries, transaction
+from sahut.db import AWAY, DATABASE_LOST, Connection, Pool, connection, transaction
+from sahut.work.jobs.claims import ClaimLost, claim, finish, give_back, lengthen, next_due_in, put_back
+from sahut.work.jobs.kinds import Job, JobKind, ProcessLost, RetryAfter, by_name, judge
+from sahut.work.jobs.line import Held, Line
 
-# The lease is what a killed process costs the jobs that it had claimed; it is renewed three times in its length.
-LEASE_S, CLAIM_AT_MOST, IDLE_S = 5.0, 50, 1.0
-MOST_ATTEMPTS = 12
-_RETRY_FIRST_S, _RETRY_MOST_S = 0.5, 600.0
+IDLE_S = 1.0
+CLAIM_AT_MOST = 50  # of each kind, in a round by hand
+DRAIN_S = 4.0
+_LET_GO_S = 1.0
 
-_queries = Queries.load("sahut.work.jobs")
-_decode = msgspec.json.Decoder(dict[str, Any]).decode
 _log = structlog.get_logger()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Job:
-    """A claimed job. `attempts`: 1 at the first try, and the fence of this claim."""
-
-    id: int
-    key: str
-    kind: str
-    attempts: int
-    body: dict[str, Any]
+class DatabaseGone(Exception):
+    """The connection broke in the middle of a step; the step has not failed."""
 
 
-JobHandler = Callable[[Connection, Job], Awaitable[None]]
-
-
-class ClaimLost(Exception):
-    """The lease ran out and somebody else holds the job now; what was done here is rolled back."""
-
-
-class ProcessLost(Exception):
-    """The job was claimed again and again and nobody came back from it."""
+def connections_for(kinds: Iterable[JobKind]) -> int:
+    """How many connections a runner of these kinds can use: one for each lane, and two for claims and leases."""
+    return sum(kind.at_once for kind in kinds) + 2
 
 
 class JobRunner:
-    """Claims jobs of the kinds it has handlers for, and runs them, at most `at_once` at a time.
+    """Claims jobs of its kinds and runs them. Jobs of other kinds are not looked at: a newer release does them.
 
-    Jobs of the kinds in `together` that were claimed together share one transaction, in the order of their keys, so
-    that two processes take their locks in the same order; when one of them fails, each is run alone.
+    `name`: of this process, as `sahut jobs show` tells it. `chance`: draws from 0 to 1 for the waits.
+    **Refuses**: `KindTwice`.
     """
 
     def __init__(
         self,
         pool: Pool,
-        handlers: Mapping[str, JobHandler],
+        kinds: Iterable[JobKind],
         *,
-        at_once: int = 4,
-        together: Collection[str] = (),
+        name: str = "work",
+        chance: Callable[[], float] = random.random,
     ) -> None:
-        self._pool, self._handlers, self._at_once = pool, dict(handlers), at_once
-        self._together = frozenset(together)
-        self._kinds = sorted(handlers)
+        self._pool, self._name, self._chance = pool, name[:64], chance
+        self._lines = {name: Line(kind) for name, kind in by_name(kinds).items()}
         self._awake = asyncio.Event()
         self._stopping = False
+        self._returning: list[Job] = []
+        self._failed: BaseException | None = None
 
     def wake(self) -> None:
         """There may be something to do now; the ring calls this."""
+        for line in self._lines.values():
+            line.may_have_more = True
         self._awake.set()
 
     def stop(self) -> None:
-        """Claim nothing new; `run` returns when what is running has ended."""
+        """Claim nothing new; `run` returns when it has drained."""
         self._stopping = True
         self._awake.set()
 
-    async def run(self) -> None:
-        """Work until `stop`. A database that is away is asked again within a second or two."""
-        while not self._stopping:
-            self._awake.clear()
+    async def run(self, *, drain_s: float = DRAIN_S) -> None:
+        """Work until `stop`, or until cancelled. A database that is away is asked again within a second or two.
+
+        At the end what runs may finish for `drain_s` seconds; the rest is given back, so that others take it at once.
+        """
+        keeping = asyncio.create_task(self._keep_leases())
+        try:
+            while not self._stopping:
+                self._awake.clear()
+                try:
+                    wait_s = 0.0 if await self._claim_for_all() else await self._idle_s()
+                except AWAY as error:
+                    _log.warning("jobs_wait_for_the_database", error=type(error).__name__)
+                    wait_s = 0.2 + 0.8 * self._chance()
+                if self._failed is not None:
+                    raise self._failed
+                if not self._stopping:
+                    await self._wait(wait_s)
+        except asyncio.CancelledError:
+            drain_s = 0.0
+            raise
+        finally:
             try:
-                done = await self.run_due()
-                wait_s = 0.0 if done == CLAIM_AT_MOST else await self._idle_s()
-            except AWAY as error:
-                _log.warning("jobs_wait_for_the_database", error=type(error).__name__)
-                wait_s = random.uniform(0.2, 1.0)
-            if wait_s and not self._stopping:
-                with suppress(TimeoutError):
-                    await asyncio.wait_for(self._awake.wait(), wait_s)
+                await self._drain(drain_s)
+            finally:
+                keeping.cancel()
 
     async def run_due(self) -> int:
-        """Claim what is due, at most 50, oldest first, and run it; how many were claimed."""
-        async with self._pool.acquire() as connection:
-            rows = await _queries.claim_jobs.fetch(
-                connection, kinds=self._kinds, lease_s=LEASE_S, at_most=CLAIM_AT_MOST
-            )
-        waiting = [Job(row["id"], row["key"], row["kind"], row["attempts"], _decode(row["body"])) for row in rows]
-        waiting.sort(key=lambda job: job.id)
-        claimed, held = len(waiting), {job.id: job.attempts for job in waiting}
-        keeping = asyncio.create_task(self._keep_leases(held))
+        """One round by hand: claim what is due, at most 50 of each kind, and run it; how many were claimed."""
+        keeping = asyncio.create_task(self._keep_leases())
         try:
-            if shared := await self._run_together(waiting):
-                waiting = [job for job in waiting if job not in shared]
-                for job in shared:
-                    del held[job.id]
-            lanes = [self._lane(waiting, held) for _ in range(min(self._at_once, len(waiting)))]
-            await asyncio.gather(*lanes)
+            count = await self._claim([(line, CLAIM_AT_MOST) for line in self._lines.values()])
+            while lanes := self._lanes():
+                await asyncio.wait(lanes)
         finally:
             keeping.cancel()
-        return claimed
+        if self._failed is not None:
+            raise self._failed
+        return count
 
-    async def _run_together(self, waiting: list[Job]) -> set[Job]:
-        """Run what may share a transaction; the jobs that are done, none of them when anything went wrong.
+    async def _claim_for_all(self) -> bool:
+        """Claim for each kind that has room and may have more; whether it is worth while to do so again at once."""
+        wanted = [(line, line.room) for line in self._lines.values() if line.may_have_more and line.room]
+        if wanted:
+            await self._claim(wanted)
+        return any(line.may_have_more and line.room for line in self._lines.values())
 
-        A job that was tried before runs alone, since it may be the one that fails.
-        """
-        shared = sorted((job for job in waiting if job.kind in self._together and job.attempts == 1), key=_by_key)
-        if len(shared) < 2:
-            return set()
+    async def _claim(self, wanted: list[tuple[Line, int]]) -> int:
+        since = asyncio.get_running_loop().time()
+        async with connection(self._pool) as open_one:
+            jobs = await claim(open_one, [(line.kind, at_most) for line, at_most in wanted], self._name)
+        for line, asked in wanted:
+            line.claimed((job for job in jobs if job.kind == line.kind.name), asked=asked, since=since)
+            self._open_lanes(line)
+        return len(jobs)
+
+    def _open_lanes(self, line: Line) -> None:
+        for _ in range(min(line.kind.at_once - len(line.lanes), len(line.waiting))):
+            lane = asyncio.create_task(self._lane(line))
+            line.lanes.add(lane)
+            lane.add_done_callback(line.lanes.discard)
+
+    async def _lane(self, line: Line) -> None:
         try:
-            async with transaction(self._pool) as connection:
-                for job in shared:
-                    await self._handlers[job.kind](connection, job)
-                await _finish(connection, shared)
-        except Exception as error:  # noqa: BLE001 (each is run alone next, and tells its own story)
-            _log.warning("jobs_run_alone_instead", count=len(shared), error=type(error).__name__)
-            return set()
-        return set(shared)
+            while line.waiting and not self._stopping:
+                group = line.take()
+                await self._run_group(line, group)
+                line.done(group)
+                if line.may_have_more and line.room:
+                    self._awake.set()
+        except Exception as error:  # noqa: BLE001 (no job failed but the runner itself: `run` ends with it)
+            self._failed = error
+            self._awake.set()
 
-    async def _lane(self, waiting: list[Job], held: dict[int, int]) -> None:
-        while waiting:
-            job = waiting.pop(0)
-            try:
-                if job.attempts > MOST_ATTEMPTS:  # a job that ends its process never comes back to tell
-                    await self._put_back(job, ProcessLost(job.key))
-                else:
-                    await self._run_one(job)
-            finally:
-                del held[job.id]
-
-    async def _run_one(self, job: Job) -> None:
+    async def _run_group(self, line: Line, group: list[Held]) -> None:
+        """Run jobs in one transaction, and see to it that those which did not end well come again."""
+        kind, jobs, now = line.kind, [held.job for held in group], asyncio.get_running_loop().time
+        if now() - min(held.since for held in group) >= kind.lease_s:
+            self._returning += jobs  # the loop was blocked so long that others may have them by now
+            return
         try:
-            async with transaction(self._pool) as connection:
-                await self._handlers[job.kind](connection, job)
-                await _finish(connection, [job])
-        except ClaimLost:
-            _log.warning("job_claim_lost", kind=job.kind, job=job.id)
-        except DATABASE_LOST as error:
-            _log.warning("job_left_to_its_lease", kind=job.kind, job=job.id, error=type(error).__name__)
+            async with asyncio.timeout(kind.within_s):
+                await self._do(kind, jobs)
+        except (*DATABASE_LOST, DatabaseGone) as error:
+            _log.warning("jobs_given_back", kind=kind.name, count=len(jobs), error=type(error).__name__)
+            self._returning += jobs
         except Exception as error:  # noqa: BLE001 (whatever it is, it is kept with the job as its story)
-            await self._put_back(job, error)
+            if len(jobs) > 1:
+                _log.warning("jobs_run_alone_instead", kind=kind.name, count=len(jobs), error=type(error).__name__)
+                line.again_alone(group, now())
+            elif isinstance(error, ClaimLost):
+                _log.warning("job_claim_lost", kind=kind.name, job=jobs[0].id)
+            else:
+                await self._put_back(kind, jobs[0], error)
 
-    async def _put_back(self, job: Job, error: Exception) -> None:
+    async def _do(self, kind: JobKind, jobs: list[Job]) -> None:
+        first = jobs[0]
+        if first.tries > kind.retry.most_attempts:  # a job that ends its process never comes back to tell
+            raise ProcessLost
+        handle = kind.handle if kind.outside is None else await kind.outside(first)
+        async with transaction(self._pool) as open_one:
+            try:
+                if kind.handle_many is not None:
+                    await kind.handle_many(open_one, jobs)
+                else:
+                    assert handle is not None
+                    for job in jobs:
+                        await handle(open_one, job)
+                await finish(open_one, jobs)
+            except Exception as error:
+                if open_one.is_closed():
+                    raise DatabaseGone from error
+                raise
+
+    async def _put_back(self, kind: JobKind, job: Job, error: Exception) -> None:
         """Try again later, or bury the job with its story when it has failed too often."""
-        bury = job.attempts >= MOST_ATTEMPTS
-        # A serialization failure or deadlock is nobody's fault and passes at once; others wait longer each time.
-        again_at_once = isinstance(error, asyncpg.TransactionRollbackError)
-        longest = 0.2 if again_at_once else min(_RETRY_MOST_S, _RETRY_FIRST_S * 2**job.attempts)
-        said = f"{type(error).__name__}: {error}"[:500].replace("\0", "").encode(errors="replace").decode()
-        _log.error("job_buried" if bury else "job_failed", kind=job.kind, job=job.id, attempts=job.attempts, error=said)
-        with suppress(*AWAY):  # the database is away: the lease brings the job back
-            async with self._pool.acquire() as connection:
-                await _queries.retry_job.execute(
-                    connection,
-                    id=job.id,
-                    attempts=job.attempts,
-                    wait_s=random.uniform(longest / 2, longest),
-                    bury=bury,
-                    error=said,
-                )
+        verdict = judge(kind.retry, job, error, self._chance())
+        if not isinstance(error, RetryAfter):
+            event = "job_buried" if verdict.bury else "job_failed"
+            _log.error(event, kind=kind.name, job=job.id, tries=job.tries, told=verdict.told)
+        try:
+            async with connection(self._pool) as open_one:
+                await put_back(open_one, job, verdict)
+        except AWAY as away:  # the lease brings the job back
+            _log.warning("job_left_to_its_lease", kind=kind.name, job=job.id, error=type(away).__name__)
+        self._awake.set()
 
-    async def _keep_leases(self, held: dict[int, int]) -> None:
+    async def _keep_leases(self) -> None:
+        every_s = min((line.kind.lease_s for line in self._lines.values()), default=IDLE_S) / 3
         while True:
-            await asyncio.sleep(LEASE_S / 3)
+            await asyncio.sleep(every_s)
             with suppress(*AWAY):
-                async with self._pool.acquire() as connection:
-                    await _queries.lease_longer.execute(
-                        connection, ids=list(held), attempts=list(held.values()), lease_s=LEASE_S
-                    )
+                await self._keep_leases_once()
+
+    async def _keep_leases_once(self) -> None:
+        """Renew what runs; give back what did not begin in time, and what a lost connection left undone."""
+        now = asyncio.get_running_loop().time()
+        for line in self._lines.values():
+            self._returning += line.waited_too_long(now)
+        running = [(held.job, line.kind.lease_s) for line in self._lines.values() for held in line.running.values()]
+        if not running and not self._returning:
+            return
+        async with connection(self._pool) as open_one:
+            if running:
+                await lengthen(open_one, running)
+            await self._give_back(open_one)
+
+    async def _give_back(self, open_one: Connection) -> None:
+        returning, self._returning = self._returning, []
+        if not returning:
+            return
+        try:
+            await give_back(open_one, returning)
+        except BaseException:
+            self._returning += returning
+            raise
+
+    async def _drain(self, within_s: float) -> None:
+        """Let what runs end within `within_s`, cancel the rest, and give back what was not done."""
+        self._stopping = True
+        for line in self._lines.values():
+            self._returning += [held.job for held in line.waiting]
+            line.waiting.clear()
+        await self._let_go()
+        if lanes := self._lanes():
+            _done, late = await asyncio.wait(lanes, timeout=within_s)
+            for lane in late:
+                lane.cancel()
+            if late:
+                await asyncio.wait(late, timeout=_LET_GO_S)
+        for line in self._lines.values():
+            self._returning += line.leave()
+        await self._let_go()
+
+    async def _let_go(self) -> None:
+        """Give back at once; where the database is away, the leases do it later."""
+        with suppress(*AWAY):
+            async with asyncio.timeout(_LET_GO_S), connection(self._pool) as open_one:
+                await self._give_back(open_one)
+
+    def _lanes(self) -> "set[asyncio.Task[None]]":
+        return {lane for line in self._lines.values() for lane in line.lanes}
+
+    async def _wait(self, wait_s: float) -> None:
+        if not wait_s:
+            return
+        try:
+            await asyncio.wait_for(self._awake.wait(), wait_s)
+        except TimeoutError:
+            self.wake()
 
     async def _idle_s(self) -> float:
-        async with self._pool.acquire() as connection:
-            due_in = await _queries.next_job_in.fetchval(connection, kinds=self._kinds)
+        """How long nothing can be due in a line that was emptied."""
+        empty = [line.kind for line in self._lines.values() if not line.may_have_more]
+        if not empty:
+            return IDLE_S
+        async with connection(self._pool) as open_one:
+            due_in = await next_due_in(open_one, empty)
         return IDLE_S if due_in is None else min(IDLE_S, max(0.01, due_in))
-
-
-async def _finish(connection: Connection, jobs: list[Job]) -> None:
-    """Remove jobs together with their effects, or undo them when a claim is no longer ours."""
-    status = await _queries.finish_jobs.execute(
-        connection, ids=[job.id for job in jobs], attempts=[job.attempts for job in jobs]
-    )
-    if status != f"DELETE {len(jobs)}":
-        raise ClaimLost(jobs[0].key)
-
-
-def _by_key(job: Job) -> str:
-    return job.key

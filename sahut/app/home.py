@@ -6,18 +6,16 @@
 
 import contextlib
 import fcntl
-import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
 from sahut.app.cannot_start import CannotStart
+from sahut.app.private_files import open_private
 from sahut.app.settings import Settings
 
-
-def open_private(path: Path) -> IO[bytes]:
-    """Open a file for adding to its end that nobody else may read, also when it is made now."""
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600), "ab")
+_PROBE_BYTES = 4096
+# What a home consists of, apart from the engine's own files.
+OURS = ("secrets", "log", "run", "heads", "spool", "demo", "up.lock", "engine.at", "engine.socket")
 
 
 class Home:
@@ -35,7 +33,7 @@ class Home:
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             for directory in (self.log, self.heads, self._run):
-                directory.mkdir(exist_ok=True)
+                directory.mkdir(mode=0o700, exist_ok=True)
         except OSError as problem:
             raise CannotStart(f"SAHUT_HOME {self.path} cannot be used: {problem.strerror}.") from problem
 
@@ -54,7 +52,8 @@ class Home:
         # The mark comes before anything else of a demo, so what is here without it is real.
         if any((self.path / made).exists() for made in ("engine", "engine.at", "secrets")):
             raise CannotStart(f"{self.path} is a real home and stays one: choose another SAHUT_HOME for --demo.")
-        self._mark.write_text("This home is a demo and stays one: its people and its money are invented.\n")
+        with open_private(self._mark) as mark:
+            mark.write(b"This home is a demo and stays one: its people and its money are invented.\n")
 
     def refuse_elsewhere(self, settings: Settings) -> None:
         """A demo home uses its own database and no other. **Refuses**: ``CannotStart``."""
@@ -69,20 +68,43 @@ class Home:
 
         **Refuses**: ``CannotStart`` when another one runs.
         """
-        with open_private(self.path / "up.lock") as file:
+        try:
+            opened = open_private(self.path / "up.lock")
+        except OSError as problem:
+            raise CannotStart(f"SAHUT_HOME {self.path} cannot be used: {problem.strerror} (up.lock).") from problem
+        with opened as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 raise CannotStart(f"Sahut is running in {self.path} already: end that one first.") from None
-            for stale in self._run.glob("*.pid"):
-                stale.unlink()
+            self._try_to_write()
             yield
 
+    def _try_to_write(self) -> None:
+        probe = self._run / ".writable"
+        try:
+            for stale in self._run.glob("*.pid"):
+                stale.unlink()
+            probe.write_bytes(bytes(_PROBE_BYTES))
+            probe.unlink()
+        except OSError as problem:
+            raise CannotStart(f"SAHUT_HOME {self.path} cannot be written: {problem.strerror}.") from problem
+
     def note_process(self, name: str, pid: int) -> None:
-        """Write ``run/<name>.pid``, whole at every moment."""
+        """Write ``run/<name>.pid``, whole at every moment. A full disk costs the note, not the process."""
         draft = self._run / f".{name}.draft"
-        draft.write_text(f"{pid}\n")
-        draft.replace(self._run / f"{name}.pid")
+        with contextlib.suppress(OSError):
+            draft.write_text(f"{pid}\n")
+            draft.replace(self._run / f"{name}.pid")
 
     def forget_process(self, name: str) -> None:
-        (self._run / f"{name}.pid").unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            (self._run / f"{name}.pid").unlink(missing_ok=True)
+
+    def noted_processes(self) -> dict[str, int]:
+        """**Returns**: name → process number, as noted; whether they still run is another question."""
+        found: dict[str, int] = {}
+        for path in sorted(self._run.glob("*.pid")):
+            with contextlib.suppress(OSError, ValueError):
+                found[path.stem] = int(path.read_text())
+        return found

@@ -4,8 +4,10 @@ Events have names and ids. What an exception *says* may quote a row, and rows ho
 exception only its kinds and the places in our code are written, never its text.
 """
 
+import contextlib
 import logging
 import logging.handlers
+import os
 import sys
 import traceback
 from collections.abc import MutableMapping
@@ -17,6 +19,8 @@ from structlog.typing import ExcInfo, Processor
 
 _FILE_BYTES = 10 << 20
 _FILES = 5
+_WORDS_BYTES = 1 << 20
+_SERVER_FILES = 8
 
 
 def write_logs(level: str, role: str, file: Path | None = None) -> None:
@@ -24,7 +28,9 @@ def write_logs(level: str, role: str, file: Path | None = None) -> None:
     if file is None:
         handler: logging.Handler = logging.StreamHandler(sys.stderr)
     else:
-        handler = logging.handlers.RotatingFileHandler(file, maxBytes=_FILE_BYTES, backupCount=_FILES - 1)
+        handler = _to_file(file)
+    # A line that cannot be written (the disk is full) is lost; telling so on standard error would fill that file.
+    logging.raiseExceptions = False
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -53,6 +59,31 @@ def write_logs(level: str, role: str, file: Path | None = None) -> None:
     # A library's debugging may show what it sends; ours does not.
     for chatty in ("asyncio", "httpcore", "httpx", "uvicorn"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def keep_small(directory: Path) -> None:
+    """Bound what programs say past their log: the last words of children (``*.err``) and PostgreSQL's own files.
+
+    Of words beyond 1 MiB the newest stay in ``*.err.1``. Of PostgreSQL's files (32 MiB at most) eight stay. It never
+    fails: what cannot be tidied now is tidied later.
+    """
+    for words in (*directory.glob("*.err"), directory / "postgres-start.log"):
+        with contextlib.suppress(OSError):
+            if words.stat().st_size > _WORDS_BYTES and not words.is_symlink():
+                with words.open("rb+") as file:
+                    file.seek(-_WORDS_BYTES // 4, os.SEEK_END)
+                    words.with_name(f"{words.name}.1").write_bytes(file.read())
+                    file.truncate(0)  # whoever writes adds to the end, which is now the beginning
+    with contextlib.suppress(OSError):
+        for old in sorted(directory.glob("postgres/postgres-*.log"))[:-_SERVER_FILES]:
+            old.unlink(missing_ok=True)
+
+
+def _to_file(file: Path) -> logging.Handler:
+    try:
+        return logging.handlers.RotatingFileHandler(file, maxBytes=_FILE_BYTES, backupCount=_FILES - 1)
+    except OSError:  # a log that cannot be opened is no reason not to serve
+        return logging.StreamHandler(sys.stderr)
 
 
 def _name(role: str) -> Processor:

@@ -57,6 +57,10 @@ def _kept(home: Path, name: str, make: Callable[[], bytes]) -> bytes:
         with os.fdopen(descriptor, "wb") as file:
             file.write(make())
             file.flush()
+            if os.geteuid() == 0:
+                # A command that root types must not leave a secret that the service itself cannot read.
+                owner = directory.stat()
+                os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
             os.fsync(file.fileno())
         try:
             # A link never replaces: of several starters one wins, and all read what the winner wrote.

@@ -4,6 +4,7 @@ Each command's words of help are its function's docstring. The functions import 
 that ``sahut --help`` and the start of ``up`` are quick.
 """
 
+import os
 import sys
 from collections.abc import Callable
 
@@ -38,6 +39,7 @@ for _name, _function in TABLE:
 
 def run() -> None:
     """Run the command line; what stops a start becomes one sentence and exit code 1."""
+    os.umask(0o077)  # whatever is written, nobody else may read it
     try:
         app()
     except CannotStart as sentence:

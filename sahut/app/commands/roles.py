@@ -9,6 +9,7 @@ import typer
 Demo = Annotated[bool, typer.Option("--demo", help="Use a demo home with invented people; it stays a demo for ever.")]
 Name = Annotated[str, typer.Option(help="What logs and PostgreSQL show for this process.")]
 ListenFd = Annotated[list[int] | None, typer.Option(help="An inherited listening socket.", hidden=True)]
+GateFd = Annotated[int | None, typer.Option(help="What to wait for before anything is opened.", hidden=True)]
 Watched = Annotated[bool, typer.Option("--watched", help="Started by `up`: logs go to the home.", hidden=True)]
 
 
@@ -20,33 +21,45 @@ def up(demo: Demo = False) -> None:
     asyncio.run(run_up(read_settings(demo=demo), demo=demo, say=_say))
 
 
-def web(name: Name = "web", listen_fd: ListenFd = None, watched: Watched = False) -> None:
+def web(name: Name = "web", listen_fd: ListenFd = None, gate_fd: GateFd = None, watched: Watched = False) -> None:
     """Serve pages, API and live streams; as many as you like beside each other."""
+    from sahut.app.roles.children import Gate  # noqa: PLC0415
     from sahut.app.roles.web import web as run_web  # noqa: PLC0415
     from sahut.app.settings import read_settings  # noqa: PLC0415
 
+    Gate.wait(gate_fd)
     run_web(read_settings(), name=name, descriptors=listen_fd or [], watched=watched)
 
 
-def work(name: Name = "work", watched: Watched = False) -> None:
+def work(name: Name = "work", gate_fd: GateFd = None, watched: Watched = False) -> None:
     """Do the durable jobs and number what happened; as many as you like beside each other."""
+    from sahut.app.roles.children import Gate  # noqa: PLC0415
     from sahut.app.roles.work import work as run_work  # noqa: PLC0415
     from sahut.app.settings import read_settings  # noqa: PLC0415
 
+    Gate.wait(gate_fd)
     run_work(read_settings(), name=name, watched=watched)
 
 
 def migrate() -> None:
     """Bring the database to this release; safe when several do it at once."""
     from sahut.app.cannot_start import CannotStart  # noqa: PLC0415
+    from sahut.app.engines import check_owner  # noqa: PLC0415
     from sahut.app.settings import read_settings  # noqa: PLC0415
+    from sahut.db import MigrationChanged  # noqa: PLC0415
     from sahut.db import migrate as apply  # noqa: PLC0415
 
-    owner = read_settings().owner_dsn
+    settings = read_settings()
+    owner = settings.owner_dsn
     if owner is None:
         raise CannotStart("SAHUT_DATABASE_OWNER_URL is missing: migrations run as the owner of the tables.")
-    for migration in asyncio.run(apply(owner)):
-        typer.echo(migration)
+    if settings.database_url is not None:
+        asyncio.run(check_owner(owner))
+    try:
+        for migration in asyncio.run(apply(owner)):
+            typer.echo(migration)
+    except MigrationChanged as problem:
+        raise CannotStart(f"The database belongs to another release: {problem}.") from problem
 
 
 def _say(sentence: str) -> None:

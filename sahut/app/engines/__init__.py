@@ -5,6 +5,17 @@
 """
 
 from sahut.app.engines.addresses import app_dsn, backup_dsn, owner_dsn, superuser_dsn
+from sahut.app.engines.foreign import check_database, check_owner
+from sahut.app.engines.machine import connections_for
 from sahut.app.engines.postgres import Engine
 
-__all__ = ["Engine", "app_dsn", "backup_dsn", "owner_dsn", "superuser_dsn"]
+__all__ = [
+    "Engine",
+    "app_dsn",
+    "backup_dsn",
+    "check_database",
+    "check_owner",
+    "connections_for",
+    "owner_dsn",
+    "superuser_dsn",
+]

@@ -24,7 +24,7 @@ def engine_account(data: Path) -> Account | None:
     owner_id = data.stat().st_uid if data.exists() else 0
     if owner_id != 0:
         owner_group = data.stat().st_gid
-        return Account(name=str(owner_id), user_id=owner_id, group_id=owner_group)
+        return Account(name=_name_of(owner_id), user_id=owner_id, group_id=owner_group)
     entry = _entry() or _add()
     return Account(name=entry.pw_name, user_id=entry.pw_uid, group_id=entry.pw_gid)
 
@@ -33,6 +33,13 @@ def can(account: Account | None, test: str, path: Path) -> bool:
     """Really try, as that user, whether ``path`` passes ``test`` (``-x``, ``-r`` …)."""
     tried = subprocess.run(["test", test, str(path)], cwd="/", check=False, **dropped_to(account))  # noqa: S607
     return bool(tried.returncode == 0)
+
+
+def _name_of(user_id: int) -> str:
+    try:
+        return pwd.getpwuid(user_id).pw_name
+    except KeyError:
+        return str(user_id)
 
 
 def _entry() -> pwd.struct_passwd | None:

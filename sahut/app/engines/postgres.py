@@ -5,12 +5,14 @@ Whatever was killed before, and in whatever order, ``start`` comes back with a d
 """
 
 import asyncio
-import os
+import shutil
 import signal
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+
+import asyncpg
 
 from sahut.app.cannot_start import CannotStart
 from sahut.app.child import Child
@@ -18,12 +20,37 @@ from sahut.app.engines.addresses import SUPERUSER, app_dsn, superuser_dsn
 from sahut.app.engines.binaries import find_programs_for
 from sahut.app.engines.cluster import check_files, make_files, make_roles
 from sahut.app.engines.leftovers import clear_ground
+from sahut.app.engines.machine import fit, memory_bytes
 from sahut.app.engines.place import Place, find_place, leave_place
+from sahut.app.private_files import open_private
 from sahut.app.secrets import password
 
 MAJOR = "18"
+CONNECTIONS = 400
 _SENTENCE_EVERY_S = 5.0
-_MEBIBYTE = 1 << 20
+_CONNECT_TRIES = 10
+_LAST_WORDS = 65_536
+# Given at each start, so that they are those of this release and not of the day of `initdb`.
+_SETTINGS = {
+    "unix_socket_permissions": "0700",
+    "fsync": "on",
+    "full_page_writes": "on",
+    "synchronous_commit": "on",
+    # An archive that cannot be written must not fill this disk: then it gets a gap, and says so.
+    "max_slot_wal_keep_size": "4GB",
+    "jit": "off",  # our statements are short; compiling them costs more than it saves
+    "timezone": "UTC",
+    "log_timezone": "UTC",
+    "logging_collector": "on",
+    # A file ends with the day or at 32 MiB; how many stay is the supervisor's part (`logs.keep_small`).
+    "log_filename": "postgres-%Y-%m-%d_%H%M%S.log",
+    "log_file_mode": "0600",
+    "log_rotation_age": "1d",
+    "log_rotation_size": "32MB",
+    "log_error_verbosity": "terse",  # the details of an error quote rows, and rows hold personal data
+    "log_parameter_max_length": "0",
+    "log_parameter_max_length_on_error": "0",
+}
 
 
 class Engine:
@@ -33,9 +60,12 @@ class Engine:
     caller holds the home's lock.
     """
 
-    def __init__(self, home: Path, say: Callable[[str], None] = lambda _: None) -> None:
+    def __init__(
+        self, home: Path, say: Callable[[str], None] = lambda _: None, *, connections: int = CONNECTIONS
+    ) -> None:
         self._home = home.resolve()
         self._say = say
+        self._connections = connections
         self._child: Child | None = None
         self._place: Place | None = None
 
@@ -58,12 +88,7 @@ class Engine:
         try:
             while not await self._launch(place, programs):
                 await clear_ground(place, self._say)
-            await make_roles(
-                superuser_dsn(self._home),
-                owner_password=password(self._home, "owner"),
-                app_password=password(self._home, "app"),
-                backup_password=password(self._home, "backup"),
-            )
+            await self._make_roles()
         except BaseException:
             await self.stop()
             raise
@@ -93,13 +118,37 @@ class Engine:
         if self._place is not None:
             leave_place(self._home, self._place)
 
+    async def _make_roles(self) -> None:
+        """A machine that has just come up is slow to answer; a server that never does is told."""
+        for left in reversed(range(_CONNECT_TRIES)):
+            try:
+                return await make_roles(
+                    superuser_dsn(self._home),
+                    owner_password=password(self._home, "owner"),
+                    app_password=password(self._home, "app"),
+                    backup_password=password(self._home, "backup"),
+                )
+            except (
+                OSError,
+                TimeoutError,
+                asyncpg.PostgresConnectionError,
+                asyncpg.OperatorInterventionError,
+            ) as problem:
+                if left == 0 or self._child is None or self._child.exit_code() is not None:
+                    raise CannotStart(
+                        f"The database has started and does not answer: {self._home / 'log'} has more."
+                    ) from problem
+                self._say("The database has started and does not answer yet.")
+                await asyncio.sleep(0.5)
+        return None
+
     async def _launch(self, place: Place, programs: Path) -> bool:
         """Start the server and wait until it is ready. **Returns**: False when an earlier one was still in its way."""
         words = self._home / "log" / "postgres-start.log"
-        with words.open("wb") as output:
+        with open_private(words, anew=True) as output:
             self._child = child = Child.start(
                 "postgres",
-                [programs / "postgres", "-D", place.data, "-h", "", "-k", place.socket, *_settings(place)],
+                [programs / "postgres", "-D", place.data, "-h", "", "-k", place.socket, *self._options(place)],
                 death_signal=signal.SIGINT,  # to PostgreSQL: end sessions, write everything, stop
                 account=place.account,
                 environment={"PATH": "/usr/bin:/bin", "LC_ALL": "C", "TZ": "UTC"},
@@ -116,11 +165,16 @@ class Engine:
                 next_sentence += _SENTENCE_EVERY_S
             await asyncio.sleep(0.01)
         self._child = None
-        last_words = words.read_text(errors="replace").strip()
+        last_words = words.read_text(errors="replace").strip()[-_LAST_WORDS:]
         if "is still in use" in last_words or "lock file" in last_words:
             await asyncio.sleep(0.2)
             return False
         raise CannotStart(f"PostgreSQL ended while it started: {_reason(last_words)} (more in {self._home / 'log'}).")
+
+    def _options(self, place: Place) -> list[str]:
+        machine = fit(memory_bytes(), shutil.disk_usage(place.data).free, self._connections)
+        settings = _SETTINGS | machine | {"log_directory": str(place.log)}
+        return [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
 
 
 def _is_ready(place: Place, pid: int) -> bool:
@@ -135,39 +189,3 @@ def _is_ready(place: Place, pid: int) -> bool:
 def _reason(words: str) -> str:
     told = [line for line in words.splitlines() if "FATAL" in line or "PANIC" in line] or words.splitlines()
     return told[-1].strip() if told else "it said nothing"
-
-
-def _settings(place: Place) -> list[str]:
-    """Give the settings at each start, so that they are those of this release and not of the day of ``initdb``."""
-    settings = {
-        "unix_socket_permissions": "0700",
-        "max_connections": "400",
-        "shared_buffers": f"{_shared_buffers()}MB",
-        "fsync": "on",
-        "full_page_writes": "on",
-        "synchronous_commit": "on",
-        # An archive that cannot be written must not fill this disk: then it gets a gap, and says so.
-        "max_slot_wal_keep_size": "4GB",
-        "jit": "off",  # our statements are short; compiling them costs more than it saves
-        "timezone": "UTC",
-        "log_timezone": "UTC",
-        "logging_collector": "on",
-        "log_directory": str(place.log),
-        "log_filename": "postgres-%a.log",  # a week of files, each written anew when its day comes round
-        "log_rotation_age": "1d",
-        "log_rotation_size": "0",
-        "log_truncate_on_rotation": "on",
-        "log_error_verbosity": "terse",  # the details of an error quote rows, and rows hold personal data
-        "log_parameter_max_length": "0",
-        "log_parameter_max_length_on_error": "0",
-    }
-    return [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-
-
-def _shared_buffers() -> int:
-    """A thirty-second of the memory that we may use, from 32 to 256 MiB: it shares the machine with everything else."""
-    memory = os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
-    limit = Path("/sys/fs/cgroup/memory.max")
-    if limit.exists() and (text := limit.read_text().strip()).isdigit():
-        memory = min(memory, int(text))
-    return max(32, min(256, memory // _MEBIBYTE // 32))

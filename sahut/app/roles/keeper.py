@@ -2,6 +2,7 @@
 
 import asyncio
 import signal
+import subprocess
 import time
 from collections.abc import Callable
 
@@ -13,6 +14,8 @@ from sahut.app.home import Home
 _SETTLED_S = 10.0
 _FIRST_PAUSE_S = 0.1
 _LONGEST_PAUSE_S = 5.0
+_TOLD_AT = 5
+_TOLD_AGAIN_EVERY = 60  # some five minutes of the longest pause
 
 _log = structlog.get_logger()
 
@@ -32,12 +35,17 @@ class Pauses:
         self._ends = 1 if lived_s >= _SETTLED_S else self._ends + 1
         if self._ends == 1:
             return 0.0
-        return float(min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** (self._ends - 2)))
+        return float(min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(self._ends - 2, 10)))
+
+    @property
+    def ends(self) -> int:
+        """How many quick ends there were in a row."""
+        return self._ends
 
     @property
     def ends_again_and_again(self) -> bool:
-        """Whether it is time to tell a person; true at the fifth quick end only, so that it is told once."""
-        return self._ends == 5
+        """Whether it is time to tell a person: at the fifth quick end, and then every five minutes or so."""
+        return self._ends >= _TOLD_AT and (self._ends - _TOLD_AT) % _TOLD_AGAIN_EVERY == 0
 
 
 class Keeper:
@@ -50,21 +58,38 @@ class Keeper:
     async def keep(self) -> None:
         """Run the child for ever; returns only by being cancelled, and then ``end`` takes the child along."""
         pauses = Pauses()
+        was_told = False
         while True:
             began = time.monotonic()
             try:
                 child = self._child = self._start()
-                self._home.note_process(self._name, child.pid)
-                code = await child.wait()
-                self._home.forget_process(self._name)
-                pause_s = pauses.after(time.monotonic() - began)
-                _log.warning("child_ended", child=self._name, code=code, again_in_s=pause_s)
-            except OSError as problem:  # no memory, no process, no disk: it may pass, and the others go on
+            # No memory, no process, no disk: it may pass, and the others go on.
+            except (OSError, subprocess.SubprocessError) as problem:
                 pause_s = max(_FIRST_PAUSE_S, pauses.after(0))
                 _log.error("child_not_started", child=self._name, error=type(problem).__name__, again_in_s=pause_s)
+            else:
+                self._home.note_process(self._name, child.pid)
+                settling = asyncio.create_task(self._tell_when_settled()) if was_told else None
+                try:
+                    code = await child.wait()
+                finally:
+                    if settling is not None:
+                        settling.cancel()
+                self._home.forget_process(self._name)
+                pause_s = pauses.after(time.monotonic() - began)
+                was_told = was_told and pauses.ends > 1
+                _log.warning("child_ended", child=self._name, code=code, again_in_s=pause_s)
             if pauses.ends_again_and_again:
-                self._say(f"{self._name} ends again and again; the reason stands in {self._home.log}.")
+                was_told = True
+                self._say(
+                    f"{self._name} has ended {pauses.ends} times right after its start and is tried again every "
+                    f"{_LONGEST_PAUSE_S:.0f} s; the reason stands in {self._home.log}."
+                )
             await asyncio.sleep(pause_s)
+
+    async def _tell_when_settled(self) -> None:
+        await asyncio.sleep(_SETTLED_S)
+        self._say(f"{self._name} runs again.")
 
     async def end(self, *, grace_s: float) -> None:
         """Ask the child to finish what it does and wait for its end; after ``grace_s`` it is killed."""

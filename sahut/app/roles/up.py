@@ -1,6 +1,7 @@
 """``sahut up``: everything on one machine, under one supervisor.
 
-It starts the engine, migrates, binds the port, runs the roles as children and starts again whatever ends. At the end it
+It binds the port, gives up root, starts the engine, migrates, runs the roles as children and starts again whatever
+ends. The roles read their programs in while the database starts, and wait at a gate until it is ready. At the end it
 goes backwards: first nobody new comes in, then the work in hand is finished, then the database stops. When it is killed
 itself, its children die with it and the next ``up`` finds a clean ground.
 """
@@ -9,28 +10,26 @@ import asyncio
 import contextlib
 import os
 import signal
-import socket
-import sys
 import time
 from collections.abc import AsyncIterator, Callable
-from pathlib import Path
 
 import asyncpg
 import structlog
 
 from sahut.app.cannot_start import CannotStart
-from sahut.app.child import Child
-from sahut.app.engines import Engine
-from sahut.app.home import Home, open_private
+from sahut.app.engines import Engine, check_database, connections_for
+from sahut.app.home import Home
 from sahut.app.listening import listen_on
-from sahut.app.logs import write_logs
+from sahut.app.logs import keep_small, write_logs
 from sahut.app.roles.announcement import announce
-from sahut.app.roles.keeper import Keeper, Pauses
+from sahut.app.roles.children import Children, Gate
+from sahut.app.roles.keeper import Pauses
+from sahut.app.roles.watch import watch_database
 from sahut.app.settings import Settings
-from sahut.db import AWAY, MigrationChanged, migrate
+from sahut.app.stepping_down import step_down
+from sahut.db import AWAY, MigrationChanged, migrate, open_connection, pending_migrations
 
-WEB_GRACE_S = 6.0  # its own drain takes five at most
-WORK_GRACE_S = 6.0
+_TIDY_EVERY_S = 60.0
 
 Say = Callable[[str], None]
 Keeping = asyncio.Task[None]
@@ -65,16 +64,28 @@ async def _run(settings: Settings, home: Home, *, demo: bool, say: Say) -> None:
     if demo:
         home.mark_as_demo()
     home.refuse_elsewhere(settings)
-    write_logs(settings.log, "up", home.log / "up.log")
-    home.note_process("up", os.getpid())
     sockets = await listen_on(settings.port)
     try:
-        async with _engine(settings, home, say) as keeping_engine:
+        step_down(home.path, say)
+        write_logs(settings.log, "up", home.log / "up.log")
+        home.note_process("up", os.getpid())
+        gate = Gate()
+        children = Children(settings, home, sockets, gate, say)
+        async with contextlib.AsyncExitStack() as closing:
+            closing.push_async_callback(children.end)  # also when the database does not start
+            children.start()
+            keeping_engine = await closing.enter_async_context(_engine(settings, home, say))
+            _reached("engine", began)
             await _prepare_database(settings, home)
-            async with _children(settings, home, sockets, say) as keeping_children:
-                await announce(settings, home, say, began)
-                # They keep for ever: this returns when somebody ends us, or raises what should never have happened.
-                await asyncio.gather(*keeping_engine, *keeping_children)
+            _reached("migrated", began)
+            closing.push_async_callback(children.end)  # before the database stops
+            gate.open()
+            await announce(settings, home, say, began)
+            _reached("ready", began)
+            watching = [asyncio.create_task(watch_database(settings, home, say)), asyncio.create_task(_tidy(home))]
+            closing.push_async_callback(_all_cancelled, watching)
+            # They keep for ever: this returns when somebody ends us, or raises what should never have happened.
+            await asyncio.gather(*keeping_engine, *children.keeping, *watching)
     finally:
         for opened in sockets:
             opened.close()
@@ -87,7 +98,7 @@ async def _engine(settings: Settings, home: Home, say: Say) -> AsyncIterator[lis
     if settings.database_url is not None:
         yield []
         return
-    engine = Engine(home.path, say)
+    engine = Engine(home.path, say, connections=connections_for(settings.web_processes, settings.work_processes))
     await engine.start()
     home.note_process("postgres", engine.pid)
     keeping = asyncio.create_task(_keep_engine(engine, home, say))
@@ -121,6 +132,8 @@ async def _keep_engine(engine: Engine, home: Home, say: Say) -> None:
 
 async def _prepare_database(settings: Settings, home: Home) -> None:
     """Bring the tables to this release, and the people of a demo into a demo home."""
+    if settings.database_url is not None:
+        await check_database(settings.database_url, settings.database_owner_url)
     if settings.owner_dsn is not None:
         try:
             for name in await migrate(settings.owner_dsn):
@@ -128,57 +141,43 @@ async def _prepare_database(settings: Settings, home: Home) -> None:
         except MigrationChanged as problem:
             raise CannotStart(f"The database belongs to another release: {problem}.") from problem
         except AWAY as problem:
-            raise CannotStart("SAHUT_DATABASE_OWNER_URL does not answer: is the database running?") from problem
+            raise CannotStart("The database went away while it was migrated: start again when it is back.") from problem
+    elif pending := await _pending(settings):
+        raise CannotStart(
+            f"SAHUT_DATABASE_OWNER_URL is missing and the database lacks {pending}: set it, or run `sahut migrate` "
+            "where it is set."
+        )
     if home.is_demo:
         from sahut.app.laboratory import laboratory  # noqa: PLC0415 — only a demo home needs it
 
         await laboratory("demo").seed(settings.app_dsn)
 
 
-@contextlib.asynccontextmanager
-async def _children(
-    settings: Settings, home: Home, sockets: list[socket.socket], say: Say
-) -> AsyncIterator[list[Keeping]]:
-    """Run the roles. At the end the pages go first, so that nobody gives work to those who finish theirs."""
-    descriptors = [opened.fileno() for opened in sockets]
-    listening = [f"--listen-fd={descriptor}" for descriptor in descriptors]
-    web = [
-        Keeper(home, f"web-{number}", _starter(settings, home, f"web-{number}", "web", listening, descriptors), say)
-        for number in range(settings.web_processes)
-    ]
-    work = [
-        Keeper(home, f"work-{number}", _starter(settings, home, f"work-{number}", "work", [], []), say)
-        for number in range(settings.work_processes)
-    ]
-    keeping = [asyncio.create_task(keeper.keep()) for keeper in (*web, *work)]
+async def _pending(settings: Settings) -> str | None:
+    """Name what the database lacks of this release, as the application sees it; None: nothing."""
+    connection = await open_connection(settings.app_dsn, name="up")
     try:
-        yield keeping
+        return ", ".join((await pending_migrations(connection))[:3]) or None
+    except (asyncpg.UndefinedTableError, asyncpg.InvalidSchemaNameError, asyncpg.InsufficientPrivilegeError):
+        return "all tables"
     finally:
-        for task in keeping:
-            await _cancelled(task)
-        await asyncio.gather(*(keeper.end(grace_s=WEB_GRACE_S) for keeper in web))
-        await asyncio.gather(*(keeper.end(grace_s=WORK_GRACE_S) for keeper in work))
+        connection.terminate()
 
 
-def _starter(
-    settings: Settings, home: Home, name: str, role: str, options: list[str], descriptors: list[int]
-) -> Callable[[], Child]:
-    """Make the function that starts one child; it learns the home, and reads the secrets from there."""
-    environment = {**os.environ, "SAHUT_HOME": str(settings.home)}
-    command: list[str | Path] = [sys.executable, "-P", "-m", "sahut", role, f"--name={name}", "--watched", *options]
+async def _tidy(home: Home) -> None:
+    """Keep the words of children and PostgreSQL's files small, until cancelled."""
+    while True:
+        await asyncio.to_thread(keep_small, home.log)
+        await asyncio.sleep(_TIDY_EVERY_S)
 
-    def start() -> Child:
-        with open_private(home.log / f"{name}.err") as output:
-            return Child.start(
-                name,
-                command,
-                death_signal=signal.SIGKILL,  # at once, so that the port is free for the next start
-                environment=environment,
-                pass_fds=descriptors,
-                output=output.fileno(),
-            )
 
-    return start
+def _reached(phase: str, began: float) -> None:
+    _log.info("phase", phase=phase, after_s=round(time.monotonic() - began, 3))
+
+
+async def _all_cancelled(tasks: list[Keeping]) -> None:
+    for task in tasks:
+        await _cancelled(task)
 
 
 async def _cancelled(task: Keeping) -> None:

@@ -1,0 +1,154 @@
+"""Giving up root: what was started as root goes on as the service account, the same that PostgreSQL has.
+
+Root is needed for three things only: to make the account, to bind a port below 1024, and to give the home to the
+account. Afterwards a fault in a page or a parser reaches what the service may reach, and not the machine.
+
+Whether the account can run the programs and enter the home is really tried. When it cannot (an environment in root's
+own closed directory), Sahut says so in one sentence and goes on as root, with PostgreSQL alone as another user.
+"""
+
+import compileall
+import contextlib
+import ctypes
+import importlib.util
+import os
+import signal
+import stat
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from sahut.app.cannot_start import CannotStart
+from sahut.app.child import Account
+from sahut.app.engines.account import can, engine_account
+from sahut.app.home import OURS
+
+_PR_SET_PDEATHSIG, _PR_GET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 2, 4
+_PACKAGES = ("sahut", "asyncpg", "starlette", "uvloop")  # one of ours, and some whose files lie beside all others
+
+
+def step_down(home: Path, say: Callable[[str], None]) -> Account | None:
+    """Go on as the service account when we are root and it can do the work.
+
+    The caller has what only root can have (sockets) already.
+
+    **Returns**: the account; None when nothing was given up.
+    **Writes**: owner and modes of what is ours in the home.
+    """
+    if os.geteuid() != 0:
+        return None
+    try:
+        account = engine_account(home / "engine")
+    except CannotStart as problem:
+        # Whoever has a database of their own does not need the account; the engine will ask for it again.
+        say(f"Sahut goes on as root: {problem}")
+        return None
+    assert account is not None
+    if (why := _obstacle(home, account)) is not None:
+        say(f"Sahut goes on as root, since the user `{account.name}` {why}.")
+        return None
+    _compile()
+    hand_over(home, account)
+    _become(account, home)
+    return account
+
+
+def hand_over(home: Path, account: Account) -> None:
+    """Give what is ours in the home to the account, readable by nobody else. Only what root owns changes its owner.
+
+    Links are never followed, and a file with a second name is left alone: whoever has the account could have laid it.
+    """
+    top = os.open(home, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        _give(top, account)
+        for name in OURS:
+            _give_below(top, name, account)
+    finally:
+        os.close(top)
+
+
+def strangers_in(home: Path) -> list[str]:
+    """**Returns**: names in the home that are not ours; none for a home that has been one before, whatever it holds."""
+    names = {entry.name for entry in home.iterdir()}
+    if "secrets" in names:
+        return []
+    return sorted(name for name in names - set(OURS) if not name.startswith("engine"))
+
+
+def _obstacle(home: Path, account: Account) -> str | None:
+    for path in _needed():
+        if not can(account, "-x" if path == Path(sys.executable) else "-r", path):
+            return f"cannot read {path}"
+    if not can(account, "-x", home.resolve().parent):
+        return f"cannot enter {home.resolve().parent}"
+    if strangers := strangers_in(home):
+        return f"is not given {home}, which holds something else too ({strangers[0]})"
+    return None
+
+
+def _needed() -> Iterator[Path]:
+    """The interpreter, its library, and a file of packages in each place where we import from."""
+    yield Path(sys.executable)
+    yield Path(os.__file__)
+    for name in _PACKAGES:
+        spec = importlib.util.find_spec(name)
+        if spec is not None and spec.origin is not None:
+            yield Path(spec.origin)
+
+
+def _compile() -> None:
+    """Write the bytecode of our sources now: the account cannot, and would compile them at every start."""
+    with contextlib.suppress(OSError):
+        compileall.compile_dir(Path(__file__).parent.parent, quiet=2)
+
+
+def _give_below(directory: int, name: str, account: Account) -> None:
+    try:
+        found = os.stat(name, dir_fd=directory, follow_symlinks=False)
+    except FileNotFoundError:
+        return
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
+    if stat.S_ISREG(found.st_mode) and found.st_nlink == 1:
+        opened = os.open(name, flags, dir_fd=directory)
+        try:
+            _give(opened, account)
+        finally:
+            os.close(opened)
+    elif stat.S_ISDIR(found.st_mode):
+        opened = os.open(name, flags | os.O_DIRECTORY, dir_fd=directory)
+        try:
+            if _give(opened, account):
+                for below in os.listdir(opened):  # noqa: PTH208 — by descriptor: a path could be changed meanwhile
+                    _give_below(opened, below, account)
+        finally:
+            os.close(opened)
+
+
+def _give(opened: int, account: Account) -> bool:
+    """Give one file or directory; **returns** whether it belongs to the account now."""
+    found = os.fstat(opened)
+    if found.st_uid == 0:
+        os.fchown(opened, account.user_id, account.group_id)
+    elif found.st_uid != account.user_id:
+        return False
+    os.fchmod(opened, stat.S_IMODE(found.st_mode) & 0o700)
+    return True
+
+
+def _become(account: Account, home: Path) -> None:
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    death_signal = ctypes.c_int(0)
+    prctl(_PR_GET_PDEATHSIG, ctypes.byref(death_signal), 0, 0, 0)
+    parent = os.getppid()
+    os.setgroups([])
+    os.setresgid(account.group_id, account.group_id, account.group_id)
+    os.setresuid(account.user_id, account.user_id, account.user_id)
+    # The kernel forgets both at the change: who watches us must still see us go, and we look into our own /proc.
+    prctl(_PR_SET_DUMPABLE, 1, 0, 0, 0)
+    if death_signal.value:
+        prctl(_PR_SET_PDEATHSIG, death_signal.value, 0, 0, 0)
+        if os.getppid() != parent:
+            os.kill(os.getpid(), signal.Signals(death_signal.value))
+    os.environ["HOME"] = str(home)  # root's own cannot be read any more, and drivers look for files there
+    with contextlib.suppress(OSError):
+        os.chdir(home)

@@ -1,0 +1,170 @@
+"""Giving up root: what is ours belongs to the service alone, what is not stays, and links lead nowhere."""
+
+import contextlib
+import importlib.util
+import os
+import pwd
+import shutil
+import signal
+import socket
+import stat
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from sahut.app.child import Account, Child
+from sahut.app.stepping_down import hand_over, strangers_in
+
+ROOT = Path(__file__).resolve().parents[2]
+SYSTEM_PYTHON = Path("/usr/bin/python3")
+pytestmark = pytest.mark.skipif(os.geteuid() != 0, reason="only root can give up root")
+
+
+@pytest.fixture
+def account() -> Account:
+    entry = pwd.getpwnam("nobody")
+    return Account(name="nobody", user_id=entry.pw_uid, group_id=entry.pw_gid)
+
+
+@pytest.fixture
+def home() -> Iterator[Path]:
+    made = Path(tempfile.mkdtemp(prefix="sahut-down-"))
+    made.chmod(0o755)
+    yield made
+    shutil.rmtree(made, ignore_errors=True)
+
+
+def mode_of(path: Path) -> int:
+    return stat.S_IMODE(path.lstat().st_mode)
+
+
+def test_a_home_of_root_is_handed_over_and_closed(home: Path, account: Account) -> None:
+    for name in ("secrets", "log", "heads"):
+        (home / name).mkdir(mode=0o755)
+    for name in ("secrets/app", "log/web-0.log", "demo", "heads/2026-11-22.jsonl"):
+        (home / name).write_text("x")
+
+    hand_over(home, account)
+
+    for path in (home, *home.rglob("*")):
+        assert path.lstat().st_uid == account.user_id, path
+        assert mode_of(path) & 0o077 == 0, path
+    assert mode_of(home / "secrets") == 0o700
+
+
+def test_what_is_not_ours_keeps_its_owner(home: Path, account: Account) -> None:
+    (home / "letters").mkdir()
+    (home / "letters" / "one").write_text("x")
+
+    hand_over(home, account)
+
+    assert (home / "letters" / "one").stat().st_uid == 0
+    assert strangers_in(home) == ["letters"]
+
+
+def test_a_link_leads_nowhere(home: Path, account: Account, tmp_path: Path) -> None:
+    precious = tmp_path / "precious"
+    precious.write_text("x")
+    (home / "log").mkdir()
+    (home / "log" / "web-0.log").symlink_to(precious)
+    (home / "heads").symlink_to(tmp_path)
+    (home / "demo").hardlink_to(precious) if precious.stat().st_dev == home.stat().st_dev else None
+
+    hand_over(home, account)
+
+    assert precious.stat().st_uid == 0
+    assert tmp_path.stat().st_uid == 0
+
+
+def test_a_home_that_was_one_before_has_no_strangers(home: Path) -> None:
+    (home / "secrets").mkdir()
+    (home / "notes of the operator").touch()
+
+    assert strangers_in(home) == []
+
+
+def _can_serve() -> bool:
+    """Whether the machine has a Python beside ours that everybody can run and that takes the same packages."""
+    asked = [str(SYSTEM_PYTHON), "-c", "import sys; print(*sys.version_info[:2])"]
+    with contextlib.suppress(OSError):
+        told = subprocess.run(asked, capture_output=True, text=True, check=False).stdout.split()
+        return told == [str(sys.version_info[0]), str(sys.version_info[1])]
+    return False
+
+
+def _start(home: Path, told: Path, python: str | Path, paths: list[Path]) -> Child:
+    with socket.socket() as asked:
+        asked.bind(("127.0.0.1", 0))
+        port = asked.getsockname()[1]
+    own = {name: value for name, value in os.environ.items() if not name.startswith("SAHUT_")}
+    own |= {"SAHUT_HOME": str(home), "SAHUT_PORT": str(port), "PYTHONPATH": os.pathsep.join(map(str, paths))}
+    command = [str(python), "-P", "-m", "sahut", "up", "--demo"]
+    with told.open("wb") as output:
+        return Child.start(
+            "up", command, death_signal=signal.SIGTERM, environment=own, output=output.fileno(), pass_fds=()
+        )
+
+
+def _await(told: Path, word: str, child: Child) -> None:
+    until = time.monotonic() + 30
+    while word not in told.read_text():
+        assert time.monotonic() < until, told.read_text()
+        assert child.exit_code() is None, told.read_text()
+        time.sleep(0.05)
+
+
+def _end(child: Child) -> int:
+    child.send(signal.SIGTERM)
+    until = time.monotonic() + 30
+    while (code := child.exit_code()) is None and time.monotonic() < until:
+        time.sleep(0.05)
+    if code is None:
+        child.send(signal.SIGKILL)
+    return -1 if code is None else code
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not _can_serve(), reason="no Python that another user can run")
+def test_the_whole_house_runs_without_root(home: Path, tmp_path: Path) -> None:
+    spec = importlib.util.find_spec("asyncpg")
+    assert spec is not None
+    assert spec.origin is not None
+    home.rmdir()
+    told = tmp_path / "told"
+    child = _start(home, told, SYSTEM_PYTHON, [ROOT, Path(spec.origin).parents[1]])
+    try:
+        _await(told, "Ctrl-C", child)
+        pids = [int(path.read_text()) for path in (home / "run").glob("*.pid")]
+        owners = {Path(f"/proc/{pid}").stat().st_uid for pid in pids}
+
+        assert "as root" not in told.read_text()
+        assert len(pids) == 5
+        assert 0 not in owners
+        assert len(owners) == 1
+        for path in home.rglob("*"):
+            assert path.lstat().st_uid in owners, path
+            assert path.is_socket() or mode_of(path) & 0o077 == 0, path
+    finally:
+        assert _end(child) == 0
+
+
+@pytest.mark.slow
+def test_below_a_closed_directory_of_root_it_says_so_once_and_goes_on(home: Path, tmp_path: Path) -> None:
+    home.chmod(0o700)
+    told = tmp_path / "told"
+    child = _start(home / "home", told, sys.executable, [ROOT])
+    try:
+        _await(told, "Ctrl-C", child)
+
+        assert told.read_text().count("Sahut goes on as root") == 1
+        pid = int((home / "home" / "run" / "postgres.pid").read_text())
+        assert Path(f"/proc/{pid}").stat().st_uid != 0
+        assert mode_of(home) == 0o700
+        assert mode_of(home / "home" / "secrets") == 0o700
+    finally:
+        assert _end(child) == 0

@@ -5,17 +5,34 @@ carry a check digit. The time comes from a `Clock`, always aware, always UTC. Wh
 no to is a `Refusal`.
 """
 
+from sahut.bedrock.amounts import read_amount
 from sahut.bedrock.calendar import BadCalendar, BusinessCalendar, CalendarEnds, NeverOpen
 from sahut.bedrock.clock import Clock, FixedClock, MovableClock, SystemClock
-from sahut.bedrock.ids import TimeIds
-from sahut.bedrock.money import (
-    MOST_MINOR,
-    Money,
+from sahut.bedrock.currencies import (
+    HELD,
+    Currency,
     UnknownCurrency,
     currency_code,
     currency_exponent,
     currency_number,
+    currency_of,
+    is_held,
+)
+from sahut.bedrock.formats import (
+    date_in_words,
+    date_time_in_words,
     money_in_words,
+    number_in_words,
+    time_in_words,
+)
+from sahut.bedrock.ids import TimeIds
+from sahut.bedrock.money import (
+    MOST_MINOR,
+    AmountMinor,
+    BadAmount,
+    Money,
+    OtherCurrency,
+    amount_minor,
 )
 from sahut.bedrock.numbers import MOST_NUMBERS, contact_number, is_contact_number, show_number
 from sahut.bedrock.office import (
@@ -35,13 +52,17 @@ from sahut.bedrock.text import BadText, bounded_text
 __all__ = [
     "ALL_DAY",
     "CLOSED",
+    "HELD",
     "MOST_MINOR",
     "MOST_NUMBERS",
+    "AmountMinor",
+    "BadAmount",
     "BadCalendar",
     "BadText",
     "BusinessCalendar",
     "CalendarEnds",
     "Clock",
+    "Currency",
     "FixedClock",
     "Money",
     "MovableClock",
@@ -49,20 +70,29 @@ __all__ = [
     "OfficeHours",
     "Opening",
     "Openings",
+    "OtherCurrency",
     "Refusal",
     "SystemClock",
     "TimeIds",
     "UnknownCurrency",
     "Week",
+    "amount_minor",
     "bounded_text",
     "contact_number",
     "currency_code",
     "currency_exponent",
     "currency_number",
+    "currency_of",
+    "date_in_words",
+    "date_time_in_words",
     "is_contact_number",
+    "is_held",
     "money_in_words",
+    "number_in_words",
     "openings",
+    "read_amount",
     "round_the_clock",
     "show_number",
+    "time_in_words",
     "week",
 ]

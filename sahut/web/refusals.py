@@ -75,6 +75,7 @@ TABLE: Mapping[str, Row] = {
     "daily_limit": Row(422, "amount"),
     "amount_out_of_bounds": Row(422, "amount"),
     "bad_amount": Row(422, "amount"),
+    "other_currency": Row(422),
     "wrong_currency": Row(422),
     "no_wallet": Row(422),
     "no_such_account": Row(422),

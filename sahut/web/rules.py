@@ -187,9 +187,3 @@ class OurFault(Refusal):
     def __init__(self, request: str) -> None:
         self.request = request
         super().__init__(request)
-
-
-class BadAmount(Refusal):
-    """This is no amount in whole rupiah."""
-
-    code = "bad_amount"

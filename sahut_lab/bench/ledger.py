@@ -13,8 +13,7 @@ import asyncpg
 
 from sahut.app.child import Child
 from sahut.app.engines import app_dsn, superuser_dsn
-from sahut.bedrock import SystemClock
-from sahut.bedrock.money import currency_number
+from sahut.bedrock import SystemClock, currency_number
 from sahut.db import open_pool, transaction
 from sahut.ledger import Ledger, Transfer, TransferKind, open_account
 from sahut_lab.bench.child import said_by

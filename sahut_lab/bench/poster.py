@@ -15,8 +15,7 @@ import asyncpg
 import uvloop
 
 from sahut.app.engines import app_dsn
-from sahut.bedrock import SystemClock
-from sahut.bedrock.money import currency_number
+from sahut.bedrock import SystemClock, currency_number
 from sahut.db import open_pool
 from sahut.ledger import Ledger, Transfer, TransferKind
 from sahut.work import EventRow, JobRow

@@ -9,8 +9,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from uuid import UUID
 
-from sahut.bedrock import SystemClock
-from sahut.bedrock.money import currency_number
+from sahut.bedrock import SystemClock, currency_number
 from sahut.db import Connection, open_pool, transaction
 from sahut.ledger import Ledger, Transfer, TransferKind, open_account
 from sahut.people import Role, SignIn, add_person, person_by_phone

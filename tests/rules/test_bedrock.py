@@ -16,13 +16,14 @@ from sahut.bedrock import (
     UnknownCurrency,
     bounded_text,
     contact_number,
+    currency_code,
     currency_exponent,
+    currency_number,
     is_contact_number,
     money_in_words,
     show_number,
 )
 from sahut.bedrock.ids import millisecond_of
-from sahut.bedrock.money import currency_code, currency_number
 
 KEY = bytes(range(32))
 COUNTS = (0, 1, 2, 9_999, 10_000, 48_219_370, 99_999_998, 99_999_999)

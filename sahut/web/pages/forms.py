@@ -1,6 +1,5 @@
-"""What all forms of our pages share: fresh ids, errors beside the field, amounts as people type them."""
+"""What all forms of our pages share: fresh ids, errors beside the field."""
 
-import re
 import secrets
 from collections import defaultdict
 from typing import Any
@@ -10,11 +9,7 @@ from starlette.responses import Response
 from sahut.bedrock import Refusal
 from sahut.web.answers import page, problem, refusal_headers
 from sahut.web.refusals import detail_of, row_of
-from sahut.web.rules import BadAmount
 from sahut.web.visit import Visit
-
-# Whole rupiah as people write them: 50000, 50.000, Rp 50.000, 50,000; with or without ,00 at the end.
-_RUPIAH = re.compile(r"(?:rp\.?|idr)?\s*(\d{1,3}(?:([.,\s])\d{3})(?:\2\d{3})*|\d{1,13})(?:,00|\.00|,-)?", re.IGNORECASE)
 
 
 def errors_beside(refusal: Refusal | None, visit: Visit, *, otherwise: str) -> dict[str, str]:
@@ -34,17 +29,6 @@ def errors_beside(refusal: Refusal | None, visit: Visit, *, otherwise: str) -> d
 def new_id() -> str:
     """A fresh id for a form, so that sending it twice is sending it once."""
     return secrets.token_urlsafe(18)
-
-
-def whole_rupiah(typed: str) -> int:
-    """The minor units of an amount typed in whole rupiah. Refuses: `bad_amount`."""
-    found = _RUPIAH.fullmatch(typed.strip())
-    if found is None or not typed.isascii():
-        raise BadAmount
-    amount_minor = int(re.sub(r"\D", "", found[1])) * 100
-    if amount_minor == 0:
-        raise BadAmount
-    return amount_minor
 
 
 def part_or_problem(visit: Visit, template: str, refusal: Refusal | None, **values: Any) -> Response:

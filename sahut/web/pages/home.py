@@ -8,7 +8,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp
 
 from sahut import care, wallet
-from sahut.bedrock import Refusal, is_contact_number
+from sahut.bedrock import Refusal, is_contact_number, read_amount
 from sahut.care import CaseLine, ContactState, Message, contact_state
 from sahut.channels import chat_inbound
 from sahut.db import Connection
@@ -17,7 +17,7 @@ from sahut.wallet import Movement, NoWallet, Overview
 from sahut.web import shapes
 from sahut.web.answers import page
 from sahut.web.contacts import receipt_cookie
-from sahut.web.pages.forms import errors_beside, new_id, part_or_problem, said_with, whole_rupiah
+from sahut.web.pages.forms import errors_beside, new_id, part_or_problem, said_with
 from sahut.web.pages.sign_in import sign_in_page
 from sahut.web.reading import read_number
 from sahut.web.visit import Visit
@@ -61,7 +61,7 @@ async def send_money(visit: Visit) -> Response:
         done = await visit.house.transfers.send(
             visit.person,
             to_phone=sent.to_phone,
-            amount_minor=whole_rupiah(sent.amount),
+            amount_minor=read_amount(sent.amount, "IDR", visit.words.language),
             currency="IDR",
             note=sent.note,
             key=sent.key,

@@ -4,12 +4,14 @@ Each meter is made once and holds what it counts with, so that recording is a ha
 the program (the name of a batcher, the kind of a job or clock), never ids; a kind that nobody registered is `other`.
 """
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
+from time import perf_counter
 from typing import Literal
 
 from prometheus_client import Counter, Gauge, Histogram
 
-from sahut.db import SHORT_S
+from sahut.db import SHORT_S, tracing
 
 _SIZES = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000)
 _LONG_S = (0.005, 0.025, 0.1, 0.5, 1.0, 5.0, 30.0, 60.0, 300.0, 1800.0)
@@ -31,10 +33,18 @@ _COMMIT = Histogram(
 _BATCH_FAILED = Counter("sahut_batch_failures", "Batches of which no command was written.", ["batcher"])
 _WAITING = Gauge("sahut_batch_waiting", "Commands that wait for their batch now.", ["batcher"])
 
-_JOBS = Counter("sahut_jobs", "Jobs that ended a try: done, failed (tried again), buried, lost.", ["kind", "outcome"])
-_JOB_TIME = Histogram("sahut_job_seconds", "How long a try of a job took.", ["kind"], buckets=SHORT_S)
+_JOBS = Counter(
+    "sahut_jobs", "Jobs that ended a try: done, waiting (not yet), failed (tried again), buried, lost, given back.",
+    ["kind", "outcome"],
+)  # fmt: skip
+_JOB_TIME = Histogram(
+    "sahut_job_seconds",
+    "How long a try took that ended well; jobs that share a transaction are one.",
+    ["kind"],
+    buckets=SHORT_S,
+)
 _JOB_WAIT = Histogram("sahut_job_wait_seconds", "From when a job was due to its claim.", ["kind"], buckets=_LONG_S)
-_LEASES_LOST = Counter("sahut_job_leases_lost", "Claims that somebody else held before the job was finished.", ["kind"])
+_JOBS_COMMIT = _COMMIT.labels("jobs").observe
 
 _CLOCKS = Counter("sahut_deadline_marks", "Clocks that were opened, warned of, kept or broken.", ["kind", "mark"])
 
@@ -48,7 +58,7 @@ _SEAL_LAG = Histogram(
 )
 _SEALING = Gauge("sahut_sealing", "1 while this process is the sealer.")
 
-Outcome = Literal["done", "failed", "buried", "lost"]
+Outcome = Literal["done", "waiting", "failed", "buried", "lost", "given_back"]
 Mark = Literal["opened", "warned", "kept", "broken"]
 
 
@@ -92,23 +102,41 @@ class _Kinds:
 _job_kinds, _clock_kinds = _Kinds(), _Kinds()
 
 
-def job_ended(kind: str, outcome: Outcome, took_s: float, count: int = 1) -> None:
-    """So many jobs of a kind ended a try, after `took_s` together; `lost`: the claim was somebody else's by then."""
-    kind = _job_kinds(kind)
-    _JOBS.labels(kind, outcome).inc(count)
-    _JOB_TIME.labels(kind).observe(took_s)
-    if outcome == "lost":
-        _LEASES_LOST.labels(kind).inc(count)
+def job_span(kind: str, causes: Sequence[str | None]) -> AbstractContextManager[tracing.Span | None]:
+    """The span of a try: under what caused the first job, linked to what caused those that share its transaction."""
+    if not tracing.is_on():
+        return tracing.NOTHING
+    known = [caused for caused in causes if caused is not None]
+    return tracing.span(
+        f"job {kind}", kind="consumer", parent=known[0] if known else None, links=known[1:], jobs=len(causes)
+    )
+
+
+@contextmanager
+def job_tried(kind: str, count: int) -> Iterator[None]:
+    """Around a try of so many jobs in one transaction; what ends well is counted as done."""
+    began = perf_counter()
+    yield
+    _JOB_TIME.labels(_job_kinds(kind)).observe(perf_counter() - began)
+    job_ended(kind, "done", count)
+
+
+def job_ended(kind: str, outcome: Outcome, count: int = 1) -> None:
+    """So many jobs of a kind ended a try; `lost`: the claim was somebody else's by then."""
+    _JOBS.labels(_job_kinds(kind), outcome).inc(count)
 
 
 def job_claimed(kind: str, late_s: float) -> None:
     """A job was claimed `late_s` after it was due."""
-    _JOB_WAIT.labels(_job_kinds(kind)).observe(late_s)
+    _JOB_WAIT.labels(_job_kinds(kind)).observe(max(0.0, late_s))
 
 
-def jobs_committed(took_s: float) -> None:
-    """The transaction of a job, or of several that share one, was committed."""
-    _COMMIT.labels("jobs").observe(took_s)
+@asynccontextmanager
+async def jobs_committed() -> AsyncIterator[None]:
+    """Around the transaction of jobs; one that fails is not counted."""
+    began = perf_counter()
+    yield
+    _JOBS_COMMIT(perf_counter() - began)
 
 
 def clock_marked(kind: str, mark: Mark, count: int = 1) -> None:

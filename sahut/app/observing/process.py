@@ -7,6 +7,7 @@ A child of `up` answers on a private socket in the home, where `up` asks it; a r
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from time import perf_counter
 
 import structlog
 from prometheus_client import CollectorRegistry, Histogram, disable_created_metrics, generate_latest
@@ -72,8 +73,7 @@ def questions(missing: Missing) -> dict[str, Callable[[], Awaitable[Said]]]:
 
 async def measure_lag() -> None:
     """Note twice a second how late the loop is, until cancelled."""
-    loop = asyncio.get_running_loop()
     while True:
-        due = loop.time() + LAG_EVERY_S
+        due = perf_counter() + LAG_EVERY_S
         await asyncio.sleep(LAG_EVERY_S)
-        _LAG.observe(max(0.0, loop.time() - due))
+        _LAG.observe(max(0.0, perf_counter() - due))

@@ -1,12 +1,14 @@
 """Claims: how a process comes to hold jobs, keeps them, ends them and gives them back. One function for each query."""
 
 from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 
 from sahut.db import Connection, Queries
 from sahut.work.jobs.kinds import Job, JobKind, Verdict
+from sahut.work.metrics import job_claimed
 
 _queries = Queries.load("sahut.work.jobs")
 _decode = msgspec.json.Decoder(dict[str, Any]).decode
@@ -26,6 +28,9 @@ async def claim(connection: Connection, wanted: Sequence[tuple[JobKind, int]], h
         held_by=held_by,
     )
     rows.sort(key=lambda row: (row["due_at"], row["id"]))
+    now = datetime.now(UTC)
+    for row in rows:
+        job_claimed(row["kind"], (now - row["due_at"]).total_seconds())
     return [
         Job(
             id=row["id"],

@@ -19,6 +19,7 @@ from sahut.db import AWAY, DATABASE_LOST, Connection, Pool, connection, transact
 from sahut.work.jobs.claims import ClaimLost, claim, finish, give_back, lengthen, next_due_in, put_back
 from sahut.work.jobs.kinds import Job, JobKind, ProcessLost, RetryAfter, by_name, judge
 from sahut.work.jobs.line import Held, Line
+from sahut.work.metrics import job_ended, job_span, job_tried, jobs_committed
 
 IDLE_S = 1.0
 CLAIM_AT_MOST = 50  # of each kind, in a round by hand
@@ -151,17 +152,20 @@ class JobRunner:
             self._returning += jobs  # the loop was blocked so long that others may have them by now
             return
         try:
-            async with asyncio.timeout(kind.within_s):
-                await self._do(kind, jobs)
+            with job_span(kind.name, [job.traceparent for job in jobs]), job_tried(kind.name, len(jobs)):
+                async with asyncio.timeout(kind.within_s):
+                    await self._do(kind, jobs)
         except (*DATABASE_LOST, DatabaseGone) as error:
             _log.warning("jobs_given_back", kind=kind.name, count=len(jobs), error=type(error).__name__)
             self._returning += jobs
+            job_ended(kind.name, "given_back", len(jobs))
         except Exception as error:  # noqa: BLE001 (whatever it is, it is kept with the job as its story)
             if len(jobs) > 1:
                 _log.warning("jobs_run_alone_instead", kind=kind.name, count=len(jobs), error=type(error).__name__)
                 line.again_alone(group, now())
             elif isinstance(error, ClaimLost):
                 _log.warning("job_claim_lost", kind=kind.name, job=jobs[0].id)
+                job_ended(kind.name, "lost")
             else:
                 await self._put_back(kind, jobs[0], error)
 
@@ -170,7 +174,7 @@ class JobRunner:
         if first.tries > kind.retry.most_attempts:  # a job that ends its process never comes back to tell
             raise ProcessLost
         handle = kind.handle if kind.outside is None else await kind.outside(first)
-        async with transaction(self._pool) as open_one:
+        async with jobs_committed(), transaction(self._pool) as open_one:
             try:
                 if kind.handle_many is not None:
                     await kind.handle_many(open_one, jobs)
@@ -187,6 +191,8 @@ class JobRunner:
     async def _put_back(self, kind: JobKind, job: Job, error: Exception) -> None:
         """Try again later, or bury the job with its story when it has failed too often."""
         verdict = judge(kind.retry, job, error, self._chance())
+        waits = verdict.forgive and not verdict.bury
+        job_ended(kind.name, "buried" if verdict.bury else "waiting" if waits else "failed")
         if not isinstance(error, RetryAfter):
             event = "job_buried" if verdict.bury else "job_failed"
             _log.error(event, kind=kind.name, job=job.id, tries=job.tries, told=verdict.told)

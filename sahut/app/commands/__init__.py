@@ -11,7 +11,7 @@ from collections.abc import Callable
 import typer
 
 from sahut.app.cannot_start import CannotStart
-from sahut.app.commands import lab, proof, roles
+from sahut.app.commands import backup, lab, proof, roles
 
 # In the order in which they are shown: running it, proving it, trying it.
 TABLE: tuple[tuple[str, Callable[..., None]], ...] = (
@@ -21,6 +21,9 @@ TABLE: tuple[tuple[str, Callable[..., None]], ...] = (
     ("migrate", roles.migrate),
     ("audit", proof.audit),
     ("verify", proof.verify),
+    ("backup", backup.backup),
+    ("restore", backup.restore),
+    ("archive", backup.archive),
     ("demo", lab.demo),
     ("bench", lab.bench),
     ("trial", lab.trial),

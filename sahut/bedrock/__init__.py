@@ -18,6 +18,14 @@ from sahut.bedrock.currencies import (
     currency_of,
     is_held,
 )
+from sahut.bedrock.durations import (
+    about_in_words,
+    business_days_in_words,
+    day_in_words,
+    due_in_words,
+    duration_in_words,
+    moment_in_words,
+)
 from sahut.bedrock.formats import (
     date_in_words,
     date_time_in_words,
@@ -25,7 +33,7 @@ from sahut.bedrock.formats import (
     number_in_words,
     time_in_words,
 )
-from sahut.bedrock.ids import TimeIds
+from sahut.bedrock.ids import ClockWrong, TimeIds, millisecond_of
 from sahut.bedrock.money import (
     MOST_MINOR,
     AmountMinor,
@@ -46,8 +54,9 @@ from sahut.bedrock.office import (
     round_the_clock,
     week,
 )
-from sahut.bedrock.refusal import Refusal
+from sahut.bedrock.refusal import Refusal, RetryLater
 from sahut.bedrock.text import BadText, bounded_text
+from sahut.bedrock.uuids import Uuid7s, uuid7_millisecond
 
 __all__ = [
     "ALL_DAY",
@@ -62,6 +71,7 @@ __all__ = [
     "BusinessCalendar",
     "CalendarEnds",
     "Clock",
+    "ClockWrong",
     "Currency",
     "FixedClock",
     "Money",
@@ -72,12 +82,16 @@ __all__ = [
     "Openings",
     "OtherCurrency",
     "Refusal",
+    "RetryLater",
     "SystemClock",
     "TimeIds",
     "UnknownCurrency",
+    "Uuid7s",
     "Week",
+    "about_in_words",
     "amount_minor",
     "bounded_text",
+    "business_days_in_words",
     "contact_number",
     "currency_code",
     "currency_exponent",
@@ -85,8 +99,13 @@ __all__ = [
     "currency_of",
     "date_in_words",
     "date_time_in_words",
+    "day_in_words",
+    "due_in_words",
+    "duration_in_words",
     "is_contact_number",
     "is_held",
+    "millisecond_of",
+    "moment_in_words",
     "money_in_words",
     "number_in_words",
     "openings",
@@ -94,5 +113,6 @@ __all__ = [
     "round_the_clock",
     "show_number",
     "time_in_words",
+    "uuid7_millisecond",
     "week",
 ]

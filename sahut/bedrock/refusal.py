@@ -20,3 +20,13 @@ class Refusal(Exception):
     def __str__(self) -> str:
         said = ", ".join(f"{name}={value!r}" for name, value in self.fields().items())
         return f"{self.code}({said})"
+
+
+class RetryLater(Refusal):
+    """The common base of every no that ends by itself; it says in how many seconds to ask again. It has no code."""
+
+    shown = ("retry_after_s",)
+
+    def __init__(self, retry_after_s: int = 2) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(retry_after_s)

@@ -19,15 +19,16 @@ class BadText(Refusal):
         super().__init__(field, reason)
 
 
-def bounded_text(text: str, field: str, *, at_most: int, at_least: int = 1) -> str:
+def bounded_text(text: str, field: str, *, at_most: int, at_least: int = 1, at_most_bytes: int | None = None) -> str:
     """The text without white space around it and without control characters, line ends and tabs aside.
 
     What turns the direction of writing goes too: it comes along from other programs unseen, and can make a text look
     like another.
 
-    `at_least`, `at_most`: length in characters (code points). UTF-8 takes at most four bytes for each.
-    Refuses: `bad_text` with the reason `too_short`, `too_long`, `nul` (PostgreSQL keeps none) or `not_unicode`
-    (a lone surrogate).
+    `at_least`, `at_most`: length in characters (code points). `at_most_bytes`: length in UTF-8, where something outside
+    counts bytes; without it a text takes at most four for each character.
+    Refuses: `bad_text` with the reason `too_short`, `too_long`, `too_many_bytes` (then `at_most` is that of the bytes),
+    `nul` (PostgreSQL keeps none) or `not_unicode` (a lone surrogate).
     """
     if len(text) > at_most * 2 + 64:  # do not even strip what is far too long
         raise BadText(field, "too_long", at_most)
@@ -39,7 +40,9 @@ def bounded_text(text: str, field: str, *, at_most: int, at_least: int = 1) -> s
     if "\0" in text:
         raise BadText(field, "nul", at_most)
     try:
-        text.encode()
+        written = text.encode()
     except UnicodeEncodeError:
         raise BadText(field, "not_unicode", at_most) from None
+    if at_most_bytes is not None and len(written) > at_most_bytes:
+        raise BadText(field, "too_many_bytes", at_most_bytes)
     return text

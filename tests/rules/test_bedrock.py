@@ -23,7 +23,7 @@ from sahut.bedrock import (
     money_in_words,
     show_number,
 )
-from sahut.bedrock.ids import millisecond_of
+from sahut.bedrock.ids import FIRST_MS, LAST_MS, millisecond_of
 
 KEY = bytes(range(32))
 COUNTS = (0, 1, 2, 9_999, 10_000, 48_219_370, 99_999_998, 99_999_999)
@@ -230,7 +230,7 @@ def test_ids_grow_also_when_a_millisecond_overflows() -> None:
     assert drawn[-1] < 2**63
 
 
-@given(st.lists(st.integers(0, 2**42), min_size=1, max_size=50), st.integers(0, 63))
+@given(st.lists(st.integers(FIRST_MS, LAST_MS), min_size=1, max_size=50), st.integers(0, 63))
 def test_ids_grow_whatever_the_clock_says(clock: list[int], shard: int) -> None:
     last, drawn = 0, []
     for now_ms in clock:

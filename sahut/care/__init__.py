@@ -23,10 +23,10 @@ from sahut.care.cases import (
     wait_estimate_s,
 )
 from sahut.care.contacts import ContactRow, FirstContact, first_contacts, receive_contacts, reserve_number_blocks
-from sahut.care.conversation import add_contacts, renew_broken_promises, reply
+from sahut.care.conversation import add_contacts, reply
+from sahut.care.promises import PROMISE_CLOCKS
 from sahut.care.rules import (
     ANSWER,
-    ANSWER_WITHIN,
     FOLLOW_UP,
     PROMISES,
     TEXT_AT_MOST,
@@ -35,14 +35,13 @@ from sahut.care.rules import (
     ConversationMoved,
     MessageKeyReused,
     NoSuchCase,
-    answer_due,
 )
 
 __all__ = [
     "ANSWER",
-    "ANSWER_WITHIN",
     "FOLLOW_UP",
     "PROMISES",
+    "PROMISE_CLOCKS",
     "TEXT_AT_MOST",
     "Case",
     "CaseClosed",
@@ -55,7 +54,6 @@ __all__ = [
     "MessageKeyReused",
     "NoSuchCase",
     "add_contacts",
-    "answer_due",
     "audit_care",
     "case",
     "cases",
@@ -65,7 +63,6 @@ __all__ = [
     "messages",
     "newest_messages",
     "receive_contacts",
-    "renew_broken_promises",
     "reply",
     "reserve_number_blocks",
     "wait_estimate_s",

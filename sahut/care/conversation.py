@@ -1,4 +1,4 @@
-"""The conversation of a case: contacts become messages, an agent replies, promises are kept and renewed."""
+"""The conversation of a case: contacts become messages, an agent replies, promises are made and kept."""
 
 from datetime import datetime
 
@@ -8,12 +8,8 @@ from sahut.bedrock import bounded_text
 from sahut.care.cases import Message
 from sahut.care.rules import (
     ANSWER,
-    ANSWER_WITHIN,
     FOLLOW_UP,
-    FOLLOW_UP_WITHIN,
-    LATE_ANSWER_WITHIN,
     MATTER_OTHER,
-    PROMISES,
     TEXT_AT_MOST,
     CaseClosed,
     ConversationMoved,
@@ -21,20 +17,11 @@ from sahut.care.rules import (
     NoSuchCase,
     as_number,
 )
-from sahut.db import Connection, Queries
+from sahut.db import Connection, Queries, locks
 from sahut.guard import mask_secrets
 from sahut.people import Actor
-from sahut.work import (
-    EventRow,
-    append_event,
-    append_events,
-    break_overdue,
-    keep_deadline,
-    open_deadline,
-    overdue_subjects,
-)
+from sahut.work import EventRow, append_events, keep_deadline, open_deadline, policy_in_force
 
-_PERSON_LOCK = 0x5A_4804
 _queries = Queries.load("sahut.care")
 
 
@@ -46,7 +33,7 @@ async def add_contacts(connection: Connection, *, contact_id: int, person_id: in
     Writes: `care.case`, `care.message`, the clock `answer`, events `case_opened` and `message_added`. Locks the person.
     """
     if person_id:
-        await _queries.lock_person.fetchval(connection, **{"class": _PERSON_LOCK, "person": person_id})
+        await _queries.lock_person.fetchval(connection, **{"class": locks.PERSON, "person": person_id})
         # A thousand at a time until this one is among them: its job ends here, so it must not be left behind.
         while waiting := await _queries.waiting_contacts.fetch(connection, person=person_id, contact=contact_id):
             known = await _queries.lock_open_case.fetchrow(connection, person=person_id, matter=MATTER_OTHER)
@@ -84,10 +71,11 @@ async def _add_to_case(
     )
     await _queries.move_case.execute(connection, id=case_id, last_seq=seqs[-1], now=now)
     first = waiting[0]
+    policy = await policy_in_force(connection, ANSWER, first["received_at"])
+    # Due when the receipt said, whatever the policy says today.
     await open_deadline(
-        connection, kind=ANSWER, subject=case_id, audience="customer", policy="answer_within_15_min",
-        opened_at=first["received_at"], due_at=first["answer_due_at"],
-    )  # fmt: skip
+        connection, policy=policy, subject=case_id, opened_at=first["received_at"], due_at=first["answer_due_at"]
+    )
     await append_events(connection, events)
 
 
@@ -134,40 +122,10 @@ async def reply(
     events = [EventRow("care", case["person_id"], "message_added", told)]
     if await keep_deadline(connection, kind=ANSWER, subject=case["id"], now=now):
         events.append(EventRow("care", case["person_id"], "promise_kept", {"case": number, "promise": ANSWER}))
-    await open_deadline(
-        connection, kind=FOLLOW_UP, subject=case["id"], audience="customer", policy="follow_up_within_24_h",
-        opened_at=now, due_at=now + FOLLOW_UP_WITHIN,
-    )  # fmt: skip
+    policy = await policy_in_force(connection, FOLLOW_UP, now)
+    await open_deadline(connection, policy=policy, subject=case["id"], opened_at=now)
     await append_events(connection, events)
     return Message(seq, "agent", actor.person_id, client_message_id, text, now)
-
-
-async def renew_broken_promises(connection: Connection, now: datetime) -> int:
-    """Record promises whose time has passed as broken, and give each open case a new answer promise.
-
-    It is due in five minutes the first time, then in twice as long each time, in a day at most; a follow-up that was
-    forgotten becomes an answer in fifteen. Returns how many were broken, of at most 100 cases; a case that somebody is
-    writing in is left for the next call.
-    Writes: clocks, `care.case` (risk), events `promise_broken`. Locks the cases, then their clocks, as all others do.
-    """
-    subjects = await overdue_subjects(connection, kinds=PROMISES, now=now)
-    cases = {row["id"]: row for row in await _queries.lock_cases.fetch(connection, ids=subjects)} if subjects else {}
-    broken = await break_overdue(connection, kinds=PROMISES, subjects=list(cases), now=now) if cases else []
-    for deadline in broken:
-        case = cases[deadline.subject]
-        told = {"case": as_number(case["number"]), "promise": deadline.kind}
-        await append_event(connection, EventRow("care", case["person_id"], "promise_broken", told))
-        if case["state"] == "open":
-            # Longer each time, or an empty desk would fill the log.
-            later = min(LATE_ANSWER_WITHIN * (1 << min(case["risk"], 10)), FOLLOW_UP_WITHIN)
-            within = later if deadline.kind == ANSWER else ANSWER_WITHIN
-            await open_deadline(
-                connection, kind=ANSWER, subject=deadline.subject, audience="customer", policy="after_a_broken_promise",
-                opened_at=now, due_at=now + within,
-            )  # fmt: skip
-    if broken:
-        await _queries.raise_risk.execute(connection, ids=[deadline.subject for deadline in broken], now=now)
-    return len(broken)
 
 
 async def _open_case(

@@ -1,23 +1,24 @@
 """Promises and refusals of the books of care. Pure."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Final
 
 from sahut.bedrock import Refusal
+from sahut.work import Policy
 
 ANSWER: Final = "answer"
-"""The promise that a person answers; it starts with the first contact that waits."""
+"""The promise that a person answers; it starts with the first contact that waits. Also the policy of the first one."""
 FOLLOW_UP: Final = "follow_up"
-"""The promise to ask whether it helped; it starts with our answer."""
+"""The promise to ask whether it helped, and its policy; it starts with our answer."""
+ANSWER_LATE: Final = "answer_late"
+"""The policy of an `answer` that was promised before and did not come."""
 PROMISES: Final = (ANSWER, FOLLOW_UP)
 """The kinds of clocks whose subject is a case."""
 MATTER_OTHER: Final = "other"
 
-ANSWER_WITHIN = timedelta(minutes=15)
-LATE_ANSWER_WITHIN = timedelta(minutes=5)
-FOLLOW_UP_WITHIN = timedelta(hours=24)
-TEXT_AT_MOST = 4000
+_DOUBLINGS_AT_MOST: Final = 10
+TEXT_AT_MOST: Final = 4000
 
 
 class NoSuchCase(Refusal):
@@ -62,9 +63,14 @@ class ContactState:
     case_number: str | None
 
 
-def answer_due(received_at: datetime) -> datetime:
-    """By when a person answers a contact. Business calendars come with the clocks' own policies."""
-    return received_at + ANSWER_WITHIN
+def next_answer_due(late: Policy, at_most: datetime, broken: int, now: datetime) -> datetime:
+    """By when we answer a case whose promises were broken so often; twice as long each time, or an empty desk would
+    fill the log. Not later than `at_most`."""
+    times, due_at = 1, late.due_at(now)
+    while due_at < at_most and times < 1 << min(broken, _DOUBLINGS_AT_MOST):
+        times *= 2
+        due_at = late.due_at(now, times=times)
+    return min(due_at, at_most)
 
 
 def as_number(kept: int) -> str:

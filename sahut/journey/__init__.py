@@ -4,7 +4,7 @@ receive → classify → find case → diagnose → resolve → deliver → foll
 the map. Receiving is one commit and nothing else before the answer; each further step is a durable job.
 """
 
-from sahut.journey.flow import job_kinds, watch_promises
+from sahut.journey.flow import clock_handlers, job_kinds
 from sahut.journey.intake import Inbound, Intake
 from sahut.journey.proofs import ContactProof, FileVerdict, proof_of_contact, verify_contact_file
 from sahut.journey.receipts import ContactKeyReused, Promise, Receipt, receipt_is_good
@@ -17,9 +17,9 @@ __all__ = [
     "Intake",
     "Promise",
     "Receipt",
+    "clock_handlers",
     "job_kinds",
     "proof_of_contact",
     "receipt_is_good",
     "verify_contact_file",
-    "watch_promises",
 ]

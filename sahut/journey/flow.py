@@ -5,23 +5,24 @@ A step is a durable job; the job rides in the same commit as its event. Add a st
 | event               | job         | what it does                                                        |
 |---------------------|-------------|---------------------------------------------------------------------|
 | `contact_received`  | `find_case` | joins the person's open case of the same matter, or opens one       |
+
+What follows when time runs out, by the kind of the clock, in the commit of its `deadline_broken`. Add a row here too.
+
+| clock               | when it breaks                                                                    |
+|---------------------|-----------------------------------------------------------------------------------|
+| `answer`            | the case gets a new promise of an answer, for longer each time                    |
+| `follow_up`         | the case gets a promise of an answer                                              |
 """
 
-import asyncio
-
-import asyncpg
-import structlog
+from collections.abc import Mapping
 
 from sahut.bedrock import Clock
-from sahut.care import add_contacts, renew_broken_promises
-from sahut.db import AWAY, Connection, Pool, transaction
-from sahut.work import Job, JobKind
+from sahut.care import PROMISE_CLOCKS, add_contacts
+from sahut.db import Connection
+from sahut.work import ClockHandler, Job, JobKind
 
-PROMISES_EVERY_S = 5.0
 # A step that is short and touches nothing but tables: many of them are one commit.
 SHARED = 50
-
-_log = structlog.get_logger()
 
 
 def job_kinds(clock: Clock) -> list[JobKind]:
@@ -34,16 +35,6 @@ def job_kinds(clock: Clock) -> list[JobKind]:
     return [JobKind("find_case", find_case, together=SHARED, at_once=2)]
 
 
-async def watch_promises(pool: Pool, clock: Clock) -> None:
-    """Every few seconds, record promises that were not kept and renew them; until cancelled."""
-    while True:
-        try:
-            broken = 1
-            while broken:
-                async with transaction(pool) as connection:
-                    broken = await renew_broken_promises(connection, clock.now())
-                if broken:
-                    _log.warning("promises_broken", count=broken)
-        except (*AWAY, asyncpg.TransactionRollbackError) as error:
-            _log.warning("promises_are_looked_at_again", error=type(error).__name__)
-        await asyncio.sleep(PROMISES_EVERY_S)
+def clock_handlers() -> Mapping[str, ClockHandler]:
+    """Kind of clock → what follows when it warns or breaks."""
+    return PROMISE_CLOCKS

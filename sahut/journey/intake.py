@@ -19,18 +19,28 @@ import structlog
 from sahut.bedrock import MOST_NUMBERS, Clock, Refusal, contact_number
 from sahut.care import (
     ANSWER,
-    ANSWER_WITHIN,
     ContactRow,
     FirstContact,
-    answer_due,
     first_contacts,
     receive_contacts,
     reserve_number_blocks,
     wait_estimate_s,
 )
-from sahut.db import AWAY, CONFLICT, Contended, DatabaseAway, OutcomeUnknown, Pool, connection, give_up, is_away
+from sahut.db import (
+    AWAY,
+    CONFLICT,
+    Connection,
+    Contended,
+    DatabaseAway,
+    OutcomeUnknown,
+    Pool,
+    connection,
+    give_up,
+    is_away,
+)
+from sahut.journey.metrics import acknowledged
 from sahut.journey.receipts import ContactKeyReused, Promise, Receipt, commitment_to, rfc3339, sign_receipts
-from sahut.work import Batcher, Busy, CannotBeWritten, Signer
+from sahut.work import Batcher, Busy, CannotBeWritten, Policy, Signer, policy_in_force
 
 BLOCK, BLOCKS_AHEAD = 500, 4
 _ESTIMATE_EVERY_S, _RETRY_S = 15.0, 0.5
@@ -62,7 +72,8 @@ class Intake:
         self._original_key = hmac.digest(number_key, b"original text", sha256)
         self._numbers: deque[int] = deque()
         self._low = asyncio.Event()
-        self._wait_s, self._wait_as_of = int(ANSWER_WITHIN.total_seconds()), clock.now()
+        self._wait_s, self._wait_as_of = 0, clock.now()
+        self._answer: Policy | None = None  # as it was at the last estimate
         self._keeping: asyncio.Task[None] | None = None
         self.batcher: Batcher[ContactRow, Receipt] = Batcher(self._write)
 
@@ -104,10 +115,12 @@ class Intake:
             raise
         if receipt.number != row.number:
             self._numbers.append(count)
+        acknowledged(inbound.channel_account, repeated=receipt.number != row.number)
         return receipt
 
     def _row(self, inbound: Inbound, count: int) -> ContactRow:
         now = self._clock.now()
+        assert self._answer is not None, "numbers are there only once the policy is"
         return ContactRow(
             number=contact_number(count, self._number_key),
             channel_account=inbound.channel_account,
@@ -118,7 +131,7 @@ class Intake:
             original_hash=hmac.digest(self._original_key, inbound.original.encode(), sha256),
             salt=secrets.token_bytes(16),
             received_at=now,
-            answer_due_at=answer_due(now),
+            answer_due_at=self._answer.due_at(now),
         )
 
     async def _write(self, rows: list[ContactRow]) -> Sequence[Receipt | Refusal]:
@@ -194,14 +207,21 @@ class Intake:
     async def _reserve_and_estimate(self) -> None:
         missing = BLOCKS_AHEAD - len(self._numbers) // BLOCK
         async with connection(self._pool) as held:
+            if self._answer is None:
+                await self._estimate(held)
             if missing > 0:
                 for block in await reserve_number_blocks(held, missing):
                     if (block + 1) * BLOCK > MOST_NUMBERS:
                         _log.critical("contact_numbers_are_used_up")
                         break
                     self._numbers.extend(range(block * BLOCK, (block + 1) * BLOCK))
-            now = self._clock.now()
-            if (now - self._wait_as_of).total_seconds() >= _ESTIMATE_EVERY_S:
-                estimate = await wait_estimate_s(held)
-                self._wait_s = int(ANSWER_WITHIN.total_seconds()) if estimate is None else estimate
-                self._wait_as_of = now
+            if (self._clock.now() - self._wait_as_of).total_seconds() >= _ESTIMATE_EVERY_S:
+                await self._estimate(held)
+
+    async def _estimate(self, held: Connection) -> None:
+        """How long an answer takes now, and how long it may: what every receipt says until the next look."""
+        now = self._clock.now()
+        self._answer = await policy_in_force(held, ANSWER, now)
+        estimate = await wait_estimate_s(held)
+        self._wait_s = int((self._answer.due_at(now) - now).total_seconds()) if estimate is None else estimate
+        self._wait_as_of = now

@@ -10,16 +10,26 @@ an effect and what follows from it (`WRITTEN_BY_OTHERS`); all else of this schem
 """
 
 from sahut.work.audit import audit_work
-from sahut.work.batcher import Batcher, Busy, CannotBeWritten, OutcomeUnknown
+from sahut.work.batcher import Batcher, Busy, CannotBeWritten
 from sahut.work.deadlines.clocks import (
     Deadline,
-    break_overdue,
+    NewClock,
     deadlines_of,
     keep_deadline,
     open_deadline,
-    overdue_subjects,
+    open_deadlines,
     running_deadlines,
 )
+from sahut.work.deadlines.moving import (
+    DeadlineNotMoved,
+    NoRunningDeadline,
+    extend_deadline,
+    pause_deadline,
+    resume_deadline,
+)
+from sahut.work.deadlines.policies import policies_in_force, policy_in_force, write_calendar, write_policy
+from sahut.work.deadlines.rules import BadPolicy, CalendarTerms, NoSuchPolicy, Policy, PolicyTerms
+from sahut.work.deadlines.watch import ClockHandler, DeadlineWatch
 from sahut.work.hung import end_hung_sessions, watch_hung_sessions
 from sahut.work.jobs.enqueue import enqueue, enqueue_all, enqueue_at, reschedule, withdraw
 from sahut.work.jobs.kinds import Job, JobHandler, JobKind, KindTwice, Retry, RetryAfter
@@ -60,11 +70,16 @@ __all__ = [
     "HEAD",
     "RECEIPTS",
     "WRITTEN_BY_OTHERS",
+    "BadPolicy",
     "Batcher",
     "BuriedJob",
     "Busy",
+    "CalendarTerms",
     "CannotBeWritten",
+    "ClockHandler",
     "Deadline",
+    "DeadlineNotMoved",
+    "DeadlineWatch",
     "EventRow",
     "Head",
     "InclusionProof",
@@ -78,7 +93,11 @@ __all__ = [
     "KindTwice",
     "LogDamaged",
     "LogEntry",
-    "OutcomeUnknown",
+    "NewClock",
+    "NoRunningDeadline",
+    "NoSuchPolicy",
+    "Policy",
+    "PolicyTerms",
     "Retry",
     "RetryAfter",
     "Sealer",
@@ -87,7 +106,6 @@ __all__ = [
     "append_events",
     "as_json",
     "audit_work",
-    "break_overdue",
     "buried_jobs",
     "bury",
     "connections_for",
@@ -96,6 +114,7 @@ __all__ = [
     "enqueue",
     "enqueue_all",
     "enqueue_at",
+    "extend_deadline",
     "forgotten_kinds",
     "head_bytes",
     "job_told",
@@ -106,13 +125,17 @@ __all__ = [
     "listen",
     "lost_events",
     "open_deadline",
-    "overdue_subjects",
+    "open_deadlines",
     "path_in",
+    "pause_deadline",
+    "policies_in_force",
+    "policy_in_force",
     "prove_inclusion",
     "read_head",
     "read_log",
     "read_tile",
     "reschedule",
+    "resume_deadline",
     "revive",
     "revive_kind",
     "root_and_paths",
@@ -124,4 +147,6 @@ __all__ = [
     "sweep",
     "watch_hung_sessions",
     "withdraw",
+    "write_calendar",
+    "write_policy",
 ]

@@ -36,6 +36,66 @@ begin
     return forgotten;
 end $$;
 
+CREATE FUNCTION work.leaf(id bigint, at timestamp with time zone, topic text, subject bigint, kind text, body jsonb) RETURNS bytea
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$ select sha256('\x00'::bytea || convert_to(work.leaf_text(id, at, topic, subject, kind, body), 'UTF8')) $$;
+
+CREATE FUNCTION work.leaf_text(id bigint, at timestamp with time zone, topic text, subject bigint, kind text, body jsonb) RETURNS text
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $$ select jsonb_build_array(id, (extract(epoch from at) * 1000000)::bigint, topic, subject, kind, body)::text $$;
+
+CREATE FUNCTION work.make_log_partition(parent text, month timestamp with time zone) RETURNS text
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    AS $_$
+declare
+    name text := parent || to_char(month, '_YYYY_MM');
+    other text := parent || '_other';
+    following timestamptz := month + interval '1 month';
+    strays boolean;
+begin
+    if to_regclass('work.' || name) is not null then
+        return null;
+    end if;
+    execute format('lock table work.%I in access exclusive mode', other);
+    execute format('create table work.%I (like work.%I including defaults including constraints)', name, parent);
+    execute format('select exists (select from work.%I where at >= $1 and at < $2)', other) into strays using month, following;
+    if strays then
+        execute format('alter table work.%I disable trigger append_only', other);
+        execute format('with moved as (delete from work.%I where at >= $1 and at < $2 returning *)'
+                       ' insert into work.%I select * from moved', other, name) using month, following;
+        execute format('alter table work.%I enable trigger append_only', other);
+    end if;
+    execute format('alter table work.%I attach partition work.%I for values from (%L) to (%L)', parent, name, month, following);
+    -- Triggers for rows come with the parent, those for statements do not.
+    execute format('create trigger no_truncate before truncate on work.%I for each statement'
+                   ' execute function work.refuse_change()', name);
+    return name;
+end $_$;
+
+CREATE FUNCTION work.make_log_partitions() RETURNS SETOF text
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET lock_timeout TO '500ms'
+    AS $$
+declare
+    month timestamptz;
+    parent text;
+    made text;
+begin
+    perform pg_advisory_xact_lock(5916677);  -- LOG_PARTITIONS in sahut/db/locks.py
+    for month in select date_trunc('month', work.clock()) + make_interval(months => ahead) from generate_series(0, 3) ahead loop
+        foreach parent in array array['event', 'seal'] loop
+            made := work.make_log_partition(parent, month);
+            if made is not null then
+                return next made;
+            end if;
+        end loop;
+    end loop;
+end $$;
+
 CREATE FUNCTION work.refuse_change() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -62,6 +122,61 @@ select 'deadline', id, action,
 returning subject
 $_$;
 
+CREATE FUNCTION work.retire_log_month(oldest date, keep_months integer) RETURNS bigint
+    LANGUAGE plpgsql
+    SET search_path TO 'pg_catalog', 'pg_temp'
+    SET "TimeZone" TO 'UTC'
+    SET lock_timeout TO '2s'
+    AS $_$
+declare
+    month timestamptz := oldest::timestamptz;
+    following timestamptz := month + interval '1 month';
+    this_month timestamptz := date_trunc('month', work.clock());
+    newest timestamptz;
+    sealed_upto bigint;
+    border bigint;
+    before bigint;
+    had record;
+begin
+    perform pg_advisory_xact_lock(5916677);  -- LOG_PARTITIONS in sahut/db/locks.py
+    if keep_months < 3 or date_trunc('month', month) <> month or following > this_month - make_interval(months => keep_months) then
+        raise exception 'months: % is not older than % months, of which three are kept at least', oldest, keep_months;
+    end if;
+    if exists (select from pg_inherits i join pg_class c on c.oid = i.inhrelid
+                where i.inhparent = 'work.event'::regclass and c.relname ~ '^event_\d{4}_\d{2}$'
+                  and c.relname < to_char(month, '"event_"YYYY_MM')) then
+        raise exception 'order: an older month than % stands in the log', oldest;
+    end if;
+    execute format('lock table work.%I, work.%I in access exclusive mode', to_char(month, '"event_"YYYY_MM'), to_char(month, '"seal_"YYYY_MM'));
+    select n into sealed_upto from work.head;
+    select at into newest from work.seal where n = sealed_upto;
+    if newest is null or newest not between work.clock() - interval '7 days' and work.clock() + interval '1 hour' then
+        raise exception 'clock: the newest sealed event is not of the last seven days, so the clock or the sealer is wrong';
+    end if;
+    if not exists (select from work.signed_head
+                    where signed_at >= this_month - interval '1 month' and signed_at < this_month) then
+        raise exception 'clock: no head was signed in the month before this one, so the clock may have jumped';
+    end if;
+    select coalesce(max(kept_after), 0) into before from work.retired;
+    select count(*) as events, coalesce(max(e.id), 0) as highest_id, coalesce(max(s.n), 0) as highest_n, count(s.n) as sealed into had
+      from work.event e left join work.seal s on s.event_id = e.id and s.at = e.at
+     where e.at >= month and e.at < following;
+    if had.sealed <> had.events then
+        raise exception 'unsealed: % has events without a number', oldest;
+    end if;
+    border := greatest(before, (had.highest_n + 255) / 256 * 256);
+    if border > sealed_upto or not exists (select from work.signed_head where n >= border)
+       or (select count(*) from work.tile where level = 0 and position >= before / 256 and position < border / 256)
+          <> (border - before) / 256 then
+        raise exception 'unsigned: the last events of % are in no full tile under a signed head yet', oldest;
+    end if;
+    insert into work.retired (month, events, highest_id, kept_after) values (oldest, had.events, had.highest_id, border);
+    execute format('drop table work.%I, work.%I', to_char(month, '"seal_"YYYY_MM'), to_char(month, '"event_"YYYY_MM'));
+    insert into work.event (topic, subject, kind, body)
+    values ('log', 0, 'month_retired', jsonb_build_object('month', oldest, 'events', had.events, 'kept_after', border));
+    return border;
+end $_$;
+
 CREATE TABLE work.calendar (
     name text NOT NULL,
     version integer NOT NULL,
@@ -78,7 +193,7 @@ CREATE TABLE work.calendar (
 
 COMMENT ON COLUMN work.calendar.country IS 'ISO 3166 code of the country, or of its subdivision, whose public holidays count.';
 
-COMMENT ON COLUMN work.calendar.hours IS 'Weekday (mon … sun) → spans [["08:00", "12:00"], …] in the zone; empty: only days are counted.';
+COMMENT ON COLUMN work.calendar.hours IS 'Weekday (mon … sun) → openings ["08:00-12:00", …] by the clock on the wall; empty: only days are counted.';
 
 CREATE TABLE work.deadline (
     id bigint NOT NULL,
@@ -161,18 +276,46 @@ CREATE TABLE work.event (
 CASE
     WHEN (pg_current_xact_id() IS NOT NULL) THEN nextval('work.event_id'::regclass)
     ELSE NULL::bigint
-END NOT NULL,
-    at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
-    topic text NOT NULL,
-    subject bigint NOT NULL,
-    kind text NOT NULL,
-    body jsonb NOT NULL,
-    CONSTRAINT event_body_check CHECK ((jsonb_typeof(body) = 'object'::text)),
-    CONSTRAINT event_kind_check CHECK (((length(kind) >= 1) AND (length(kind) <= 64))),
-    CONSTRAINT event_topic_check CHECK (((length(topic) >= 1) AND (length(topic) <= 32)))
+END CONSTRAINT event_id_not_null1 NOT NULL,
+    at timestamp with time zone DEFAULT work.clock() CONSTRAINT event_at_not_null1 NOT NULL,
+    topic text CONSTRAINT event_topic_not_null1 NOT NULL,
+    subject bigint CONSTRAINT event_subject_not_null1 NOT NULL,
+    kind text CONSTRAINT event_kind_not_null1 NOT NULL,
+    body jsonb CONSTRAINT event_body_not_null1 NOT NULL,
+    CONSTRAINT event_body_check1 CHECK ((jsonb_typeof(body) = 'object'::text)),
+    CONSTRAINT event_id_check CHECK ((id > 0)),
+    CONSTRAINT event_kind_check1 CHECK (((length(kind) >= 1) AND (length(kind) <= 64))),
+    CONSTRAINT event_topic_check1 CHECK (((length(topic) >= 1) AND (length(topic) <= 32)))
+)
+PARTITION BY RANGE (at);
+
+COMMENT ON TABLE work.event IS 'What happened: ids, amounts and salted commitments, never personal data. In months by `at`.';
+
+COMMENT ON COLUMN work.event.id IS 'Drawn from work.event_id by who inserts; the sealer passes over what the sequence has not given.';
+
+CREATE TABLE work.event_other (
+    id bigint DEFAULT 
+CASE
+    WHEN (pg_current_xact_id() IS NOT NULL) THEN nextval('work.event_id'::regclass)
+    ELSE NULL::bigint
+END CONSTRAINT event_id_not_null1 NOT NULL,
+    at timestamp with time zone DEFAULT work.clock() CONSTRAINT event_at_not_null1 NOT NULL,
+    topic text CONSTRAINT event_topic_not_null1 NOT NULL,
+    subject bigint CONSTRAINT event_subject_not_null1 NOT NULL,
+    kind text CONSTRAINT event_kind_not_null1 NOT NULL,
+    body jsonb CONSTRAINT event_body_not_null1 NOT NULL,
+    CONSTRAINT event_body_check1 CHECK ((jsonb_typeof(body) = 'object'::text)),
+    CONSTRAINT event_id_check CHECK ((id > 0)),
+    CONSTRAINT event_kind_check1 CHECK (((length(kind) >= 1) AND (length(kind) <= 64))),
+    CONSTRAINT event_topic_check1 CHECK (((length(topic) >= 1) AND (length(topic) <= 32)))
 );
 
-COMMENT ON TABLE work.event IS 'What happened: ids, amounts and salted commitments, never personal data.';
+CREATE TABLE work.gap (
+    first bigint NOT NULL,
+    last bigint NOT NULL,
+    horizon bigint NOT NULL,
+    CONSTRAINT gap_check CHECK ((last >= first))
+);
 
 CREATE TABLE work.head (
     one boolean DEFAULT true NOT NULL,
@@ -180,9 +323,6 @@ CREATE TABLE work.head (
     root bytea NOT NULL,
     subtrees bytea[] NOT NULL,
     seen bigint NOT NULL,
-    gap_first bigint[] NOT NULL,
-    gap_last bigint[] NOT NULL,
-    gap_horizon bigint[] NOT NULL,
     swept bigint NOT NULL,
     sealed_at timestamp with time zone NOT NULL,
     CONSTRAINT head_one_check CHECK (one)
@@ -251,10 +391,30 @@ ALTER TABLE work.job ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     CACHE 1
 );
 
+CREATE TABLE work.retired (
+    month date NOT NULL,
+    events bigint NOT NULL,
+    highest_id bigint NOT NULL,
+    kept_after bigint NOT NULL,
+    retired_at timestamp with time zone DEFAULT work.clock() NOT NULL,
+    CONSTRAINT retired_kept_after_check CHECK (((kept_after % (256)::bigint) = 0))
+);
+
 CREATE TABLE work.seal (
-    n bigint NOT NULL,
-    event_id bigint NOT NULL,
-    CONSTRAINT seal_n_check CHECK ((n > 0))
+    n bigint CONSTRAINT seal_n_not_null1 NOT NULL,
+    event_id bigint CONSTRAINT seal_event_id_not_null1 NOT NULL,
+    at timestamp with time zone NOT NULL,
+    CONSTRAINT seal_n_check1 CHECK ((n > 0))
+)
+PARTITION BY RANGE (at);
+
+COMMENT ON COLUMN work.seal.at IS 'the time of the event, so that both stand in partitions of the same month';
+
+CREATE TABLE work.seal_other (
+    n bigint CONSTRAINT seal_n_not_null1 NOT NULL,
+    event_id bigint CONSTRAINT seal_event_id_not_null1 NOT NULL,
+    at timestamp with time zone CONSTRAINT seal_at_not_null NOT NULL,
+    CONSTRAINT seal_n_check1 CHECK ((n > 0))
 );
 
 CREATE TABLE work.signed_head (
@@ -275,6 +435,10 @@ CREATE TABLE work.tile (
     CONSTRAINT tile_root_check CHECK ((length(root) = 32))
 );
 
+ALTER TABLE ONLY work.event ATTACH PARTITION work.event_other DEFAULT;
+
+ALTER TABLE ONLY work.seal ATTACH PARTITION work.seal_other DEFAULT;
+
 ALTER TABLE ONLY work.calendar
     ADD CONSTRAINT calendar_pkey PRIMARY KEY (name, version);
 
@@ -285,7 +449,13 @@ ALTER TABLE ONLY work.deadline_policy
     ADD CONSTRAINT deadline_policy_pkey PRIMARY KEY (name, version);
 
 ALTER TABLE ONLY work.event
-    ADD CONSTRAINT event_pkey PRIMARY KEY (id);
+    ADD CONSTRAINT event_pkey PRIMARY KEY (id, at);
+
+ALTER TABLE ONLY work.event_other
+    ADD CONSTRAINT event_other_pkey PRIMARY KEY (id, at);
+
+ALTER TABLE ONLY work.gap
+    ADD CONSTRAINT gap_pkey PRIMARY KEY (first);
 
 ALTER TABLE ONLY work.head
     ADD CONSTRAINT head_pkey PRIMARY KEY (one);
@@ -299,14 +469,23 @@ ALTER TABLE ONLY work.job
 ALTER TABLE ONLY work.job
     ADD CONSTRAINT job_pkey PRIMARY KEY (id);
 
-ALTER TABLE ONLY work.seal
-    ADD CONSTRAINT seal_event_id_key UNIQUE (event_id);
+ALTER TABLE ONLY work.retired
+    ADD CONSTRAINT retired_pkey PRIMARY KEY (month);
 
 ALTER TABLE ONLY work.seal
-    ADD CONSTRAINT seal_pkey PRIMARY KEY (n);
+    ADD CONSTRAINT seal_event_id_at_key UNIQUE (event_id, at);
+
+ALTER TABLE ONLY work.seal_other
+    ADD CONSTRAINT seal_other_event_id_at_key UNIQUE (event_id, at);
+
+ALTER TABLE ONLY work.seal
+    ADD CONSTRAINT seal_pkey PRIMARY KEY (n, at);
+
+ALTER TABLE ONLY work.seal_other
+    ADD CONSTRAINT seal_other_pkey PRIMARY KEY (n, at);
 
 ALTER TABLE ONLY work.signed_head
-    ADD CONSTRAINT signed_head_pkey PRIMARY KEY (signed_at);
+    ADD CONSTRAINT signed_head_pkey PRIMARY KEY (n, signed_at);
 
 ALTER TABLE ONLY work.tile
     ADD CONSTRAINT tile_pkey PRIMARY KEY (level, "position");
@@ -323,11 +502,19 @@ CREATE INDEX job_buried ON work.job USING btree (kind, key) WHERE (buried_at IS 
 
 CREATE INDEX job_due_of_kind ON work.job USING btree (kind, run_at, id) WHERE (buried_at IS NULL);
 
+ALTER INDEX work.event_pkey ATTACH PARTITION work.event_other_pkey;
+
+ALTER INDEX work.seal_event_id_at_key ATTACH PARTITION work.seal_other_event_id_at_key;
+
+ALTER INDEX work.seal_pkey ATTACH PARTITION work.seal_other_pkey;
+
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON work.calendar FOR EACH ROW EXECUTE FUNCTION work.refuse_change();
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON work.deadline_policy FOR EACH ROW EXECUTE FUNCTION work.refuse_change();
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON work.event FOR EACH ROW EXECUTE FUNCTION work.refuse_change();
+
+CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON work.retired FOR EACH ROW EXECUTE FUNCTION work.refuse_change();
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON work.seal FOR EACH ROW EXECUTE FUNCTION work.refuse_change();
 
@@ -337,7 +524,13 @@ CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON work.tile FOR EACH ROW EXE
 
 CREATE TRIGGER no_truncate BEFORE TRUNCATE ON work.event FOR EACH STATEMENT EXECUTE FUNCTION work.refuse_change();
 
+CREATE TRIGGER no_truncate BEFORE TRUNCATE ON work.event_other FOR EACH STATEMENT EXECUTE FUNCTION work.refuse_change();
+
+CREATE TRIGGER no_truncate BEFORE TRUNCATE ON work.retired FOR EACH STATEMENT EXECUTE FUNCTION work.refuse_change();
+
 CREATE TRIGGER no_truncate BEFORE TRUNCATE ON work.seal FOR EACH STATEMENT EXECUTE FUNCTION work.refuse_change();
+
+CREATE TRIGGER no_truncate BEFORE TRUNCATE ON work.seal_other FOR EACH STATEMENT EXECUTE FUNCTION work.refuse_change();
 
 CREATE TRIGGER no_truncate BEFORE TRUNCATE ON work.signed_head FOR EACH STATEMENT EXECUTE FUNCTION work.refuse_change();
 

@@ -10,14 +10,13 @@ from sahut.care import (
     Message,
     case,
     messages,
-    renew_broken_promises,
     reply,
 )
 from sahut.channels import chat_inbound
 from sahut.db import transaction
-from sahut.journey import Intake, job_kinds
+from sahut.journey import Intake, clock_handlers, job_kinds
 from sahut.people import Actor
-from sahut.work import JobRunner, running_deadlines
+from sahut.work import DeadlineWatch, JobRunner, running_deadlines
 from tests.rooms.world import World, until
 
 NUMBER_KEY = b"n" * 32
@@ -78,8 +77,8 @@ class Desk:
         return [(message.seq, message.author, message.text) for message in said]
 
     async def renew(self) -> int:
-        async with transaction(self.world.pool) as connection:
-            return await renew_broken_promises(connection, self.world.clock.now())
+        """Look after the clocks once; how many broke."""
+        return (await DeadlineWatch(self.world.pool, self.world.clock, clock_handlers()).look()).broken
 
     async def promises(self) -> list[tuple[str, float]]:
         """The running ones of the first case: kind, and in how many minutes they are due."""

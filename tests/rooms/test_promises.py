@@ -8,7 +8,8 @@ from sahut.care import (
     reply,
 )
 from sahut.db import transaction
-from sahut.journey import watch_promises
+from sahut.journey import clock_handlers
+from sahut.work import DeadlineWatch
 from tests.rooms.desk import Desk
 from tests.rooms.world import until
 
@@ -90,7 +91,7 @@ async def test_the_watch_records_by_itself(desk: Desk) -> None:
     await desk.write(desk.world.sari, "satu")
     await desk.find_cases()
     desk.world.clock.advance(timedelta(minutes=16))
-    watching = asyncio.create_task(watch_promises(desk.world.pool, desk.world.clock))
+    watching = asyncio.create_task(DeadlineWatch(desk.world.pool, desk.world.clock, clock_handlers()).run())
 
     async def told() -> bool:
         return bool(await desk.told("promise_broken"))

@@ -1,4 +1,4 @@
-"""The ``work`` role: durable jobs, promises that run out, and standing by to be the sealer.
+"""The ``work`` role: durable jobs, clocks that run out, and standing by to be the sealer.
 
 The database may go away at any time: each part asks again by itself, and nothing is lost, since what is to be done
 stands in tables.
@@ -13,11 +13,14 @@ import uvloop
 
 from sahut.app.home import Home
 from sahut.app.logs import write_logs
+from sahut.app.observing.collector import traced
+from sahut.app.observing.process import observed
+from sahut.app.observing.readiness import DatabaseReadiness
 from sahut.app.settings import Settings
 from sahut.app.wiring import open_work, signer_of
 from sahut.bedrock import SystemClock
-from sahut.journey import watch_promises
-from sahut.work import listen, run_sealer, watch_hung_sessions
+from sahut.journey import clock_handlers
+from sahut.work import DeadlineWatch, listen, run_sealer, watch_hung_sessions
 
 DRAIN_S = 4.0
 
@@ -27,21 +30,24 @@ _log = structlog.get_logger()
 def work(settings: Settings, *, name: str, watched: bool) -> None:
     """Run the role until SIGTERM or SIGINT; ``watched``: by ``up``, so logs go to the home."""
     write_logs(settings.log, name, settings.home / "log" / f"{name}.log" if watched else None)
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_work(settings, name))
+    with traced(name), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_work(settings, name, watched=watched))
 
 
-async def _work(settings: Settings, name: str) -> None:
+async def _work(settings: Settings, name: str, *, watched: bool) -> None:
     ending = asyncio.Event()
     for order in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(order, ending.set)
     home = Home(settings.home)
     home.prepare()
-    async with open_work(settings, name) as (pool, runner):
+    async with (
+        open_work(settings, name) as (pool, runner),
+        observed(settings, name, DatabaseReadiness(pool, ending), watched=watched),
+    ):
         parts = {
             "sealer": run_sealer(settings.app_dsn, signer_of(settings), home.heads, name=f"{name} sealer"),
             "bell": listen(settings.app_dsn, lambda _n: runner.wake(), name=f"{name} bell"),
-            "promises": watch_promises(pool, SystemClock()),
+            "deadlines": DeadlineWatch(pool, SystemClock(), clock_handlers()).run(),
             "hung": watch_hung_sessions(pool),
         }
         tasks = {asyncio.create_task(part, name=part_name) for part_name, part in parts.items()}

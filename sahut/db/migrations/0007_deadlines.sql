@@ -12,7 +12,7 @@ create table work.calendar (
     primary key (name, version)
 );
 comment on column work.calendar.country is 'ISO 3166 code of the country, or of its subdivision, whose public holidays count.';
-comment on column work.calendar.hours is 'Weekday (mon … sun) → spans [["08:00", "12:00"], …] in the zone; empty: only days are counted.';
+comment on column work.calendar.hours is 'Weekday (mon … sun) → openings ["08:00-12:00", …] by the clock on the wall; empty: only days are counted.';
 
 create table work.deadline_policy (
     name text not null check (name ~ '^[a-z][a-z0-9_]{0,62}$'),

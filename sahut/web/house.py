@@ -4,6 +4,7 @@
 can be built as often as a test likes.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -39,7 +40,8 @@ class House:
 
     `public_url`: where people find us, without a slash at the end; it decides cookies, redirects and the directory.
     `public_key`: the 32 bytes with which receipts and heads are checked; `cursor_key`: 32 secret bytes for cursors.
-    `readiness`: answers None when this process may take requests, else the name of what is missing.
+    `readiness`: answers None when what the house is made of is there, else the name of what is missing.
+    `draining`: set when the process was told to end; it serves on for a while, but nobody new should be sent here.
     `trust_traceparent`: whether requests come through a gateway of ours, whose trace they go on with.
     `demo_people`: filled in a demo home only; shows the banner and the persons to pick.
     """
@@ -58,6 +60,7 @@ class House:
     demo_people: tuple[DemoPerson, ...] = field(default=())
     looks: Looks = field(default_factory=Looks)
     trust_traceparent: bool = False
+    draining: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
     def secure(self) -> bool:
@@ -68,6 +71,12 @@ class House:
     def public_netloc(self) -> str:
         """Host and port of the public address, as a browser sends them in `Host`."""
         return urlsplit(self.public_url).netloc
+
+    async def missing(self) -> str | None:
+        """What this process still waits for before it may take requests, by name; None: nothing."""
+        if self.draining.is_set():
+            return "draining"
+        return await self.readiness() or (None if self.hub.is_reading else "live")
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Connection]:

@@ -10,8 +10,6 @@ import json
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
-from prometheus_client import Counter
-
 from sahut.app.listening import listen_on
 from sahut.app.observing.merging import merge
 from sahut.app.observing.port import Port, Said, ask_at, healthy, not_ready
@@ -19,8 +17,6 @@ from sahut.app.observing.process import SOCKET, figures, measure_lag
 from sahut.app.settings import Settings
 
 WITHIN_S, AT_MOST_BYTES = 2.0, 4 << 20
-
-RESTARTS = Counter("sahut_process_ends", "Ends of a child that `up` had to start again.", ["child"])
 
 
 class Gathering:

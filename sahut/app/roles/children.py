@@ -60,6 +60,11 @@ class Children:
         self._work = keepers("work", settings.work_processes, [], [])
         self.keeping: list[asyncio.Task[None]] = []
 
+    @property
+    def names(self) -> list[str]:
+        """What they are called in logs, figures and `run`."""
+        return [keeper.name for keeper in (*self._web, *self._work)]
+
     def start(self) -> None:
         """Start everybody, and keep them running until ``end``."""
         self.keeping = [asyncio.create_task(keeper.keep()) for keeper in (*self._web, *self._work)]

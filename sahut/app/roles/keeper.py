@@ -10,6 +10,7 @@ import structlog
 
 from sahut.app.child import Child
 from sahut.app.home import Home
+from sahut.app.observing.ends import child_ended
 
 _SETTLED_S = 10.0
 _FIRST_PAUSE_S = 0.1
@@ -52,7 +53,7 @@ class Keeper:
     """Keeps one child running from ``keep`` until ``end``."""
 
     def __init__(self, home: Home, name: str, start: Callable[[], Child], say: Callable[[str], None]) -> None:
-        self._home, self._name, self._start, self._say = home, name, start, say
+        self._home, self.name, self._start, self._say = home, name, start, say
         self._child: Child | None = None
 
     async def keep(self) -> None:
@@ -66,33 +67,34 @@ class Keeper:
             # No memory, no process, no disk: it may pass, and the others go on.
             except (OSError, subprocess.SubprocessError) as problem:
                 pause_s = max(_FIRST_PAUSE_S, pauses.after(0))
-                _log.error("child_not_started", child=self._name, error=type(problem).__name__, again_in_s=pause_s)
+                _log.error("child_not_started", child=self.name, error=type(problem).__name__, again_in_s=pause_s)
             else:
-                self._home.note_process(self._name, child.pid)
+                self._home.note_process(self.name, child.pid)
                 settling = asyncio.create_task(self._tell_when_settled()) if was_told else None
                 try:
                     code = await child.wait()
                 finally:
                     if settling is not None:
                         settling.cancel()
-                self._home.forget_process(self._name)
+                self._home.forget_process(self.name)
                 pause_s = pauses.after(time.monotonic() - began)
                 was_told = was_told and pauses.ends > 1
-                _log.warning("child_ended", child=self._name, code=code, again_in_s=pause_s)
+                child_ended(self.name)
+                _log.warning("child_ended", child=self.name, code=code, again_in_s=pause_s)
             if pauses.ends_again_and_again:
                 was_told = True
                 self._say(
-                    f"{self._name} has ended {pauses.ends} times right after its start and is tried again every "
+                    f"{self.name} has ended {pauses.ends} times right after its start and is tried again every "
                     f"{_LONGEST_PAUSE_S:.0f} s; the reason stands in {self._home.log}."
                 )
             await asyncio.sleep(pause_s)
 
     async def _tell_when_settled(self) -> None:
         await asyncio.sleep(_SETTLED_S)
-        self._say(f"{self._name} runs again.")
+        self._say(f"{self.name} runs again.")
 
     async def end(self, *, grace_s: float) -> None:
         """Ask the child to finish what it does and wait for its end; after ``grace_s`` it is killed."""
         if self._child is not None:
             await self._child.end(signal.SIGTERM, grace_s=grace_s)
-            self._home.forget_process(self._name)
+            self._home.forget_process(self.name)

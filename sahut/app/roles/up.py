@@ -21,6 +21,8 @@ from sahut.app.engines import Engine, check_database, connections_for
 from sahut.app.home import Home
 from sahut.app.listening import listen_on
 from sahut.app.logs import keep_small, write_logs
+from sahut.app.observing.ends import child_ended
+from sahut.app.observing.gathering import gathered
 from sahut.app.roles.announcement import announce
 from sahut.app.roles.children import Children, Gate
 from sahut.app.roles.keeper import Pauses
@@ -72,6 +74,7 @@ async def _run(settings: Settings, home: Home, *, demo: bool, say: Say) -> None:
         gate = Gate()
         children = Children(settings, home, sockets, gate, say)
         async with contextlib.AsyncExitStack() as closing:
+            await closing.enter_async_context(gathered(settings, children.names))
             closing.push_async_callback(children.end)  # also when the database does not start
             children.start()
             keeping_engine = await closing.enter_async_context(_engine(settings, home, say))
@@ -116,6 +119,7 @@ async def _keep_engine(engine: Engine, home: Home, say: Say) -> None:
         began = time.monotonic()
         code = await engine.wait()
         home.forget_process("postgres")
+        child_ended("postgres")
         _log.warning("child_ended", child="postgres", code=code)
         await asyncio.sleep(pauses.after(time.monotonic() - began))
         while True:

@@ -17,9 +17,11 @@ import uvloop
 from sahut.app.house import open_house
 from sahut.app.listening import listen_on
 from sahut.app.logs import write_logs
+from sahut.app.observing.collector import traced
+from sahut.app.observing.process import Missing, observed
 from sahut.app.roles.bounded_http import BoundedHttp
 from sahut.app.settings import Settings
-from sahut.web import build_app
+from sahut.web import House, build_app
 
 DRAIN_S = 4
 KEEP_ALIVE_S = 75  # longer than the usual 60 of a balancer, so that it is the one who closes
@@ -37,13 +39,13 @@ def web(settings: Settings, *, name: str, descriptors: Sequence[int], watched: b
     # Each stream is an open file, and the usual soft limit of 1,024 is for programs that wait with `select`.
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(_serve(settings, name, descriptors))
+    with traced(name), asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(_serve(settings, name, descriptors, watched=watched))
 
 
-async def _serve(settings: Settings, name: str, descriptors: Sequence[int]) -> None:
+async def _serve(settings: Settings, name: str, descriptors: Sequence[int], *, watched: bool) -> None:
     sockets = [socket.socket(fileno=descriptor) for descriptor in descriptors] or await listen_on(settings.port)
-    async with open_house(settings, name) as house:
+    async with open_house(settings, name) as house, observed(settings, name, _missing_of(house), watched=watched):
         server = _Server(
             uvicorn.Config(
                 build_app(house),
@@ -65,9 +67,25 @@ async def _serve(settings: Settings, name: str, descriptors: Sequence[int]) -> N
             house.hub.end_streams()  # a stream never ends by itself, and the server waits for open answers
             server.should_exit = True
 
+        def drain() -> None:
+            # Balancers ask `/readyz` first and send nobody new; whoever says it twice does not wait. The sockets of a
+            # child belong to `up`, and with `up` all of them end.
+            again = house.draining.is_set()
+            house.draining.set()
+            loop.call_later(0 if again or watched else settings.drain_s, end)
+
+        loop = asyncio.get_running_loop()
         for order in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(order, end)
+            loop.add_signal_handler(order, drain)
         await server.serve(sockets=sockets)
+
+
+def _missing_of(house: House) -> Missing:
+    async def missing() -> Sequence[str]:
+        what = await house.missing()
+        return [] if what is None else [what]
+
+    return missing
 
 
 class _Server(uvicorn.Server):

@@ -16,10 +16,8 @@ async def livez(_visit: Visit) -> Response:
 
 async def readyz(visit: Visit) -> Response:
     """The process may take requests: the database answers, migrations are current, numbers are reserved."""
-    if (missing := await visit.house.readiness()) is not None:
+    if (missing := await visit.house.missing()) is not None:
         raise NotReady(missing)
-    if not visit.house.hub.is_reading:
-        raise NotReady("live")
     return json_answer(shapes.Health(status="ok"))
 
 

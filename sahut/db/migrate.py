@@ -9,10 +9,10 @@ from importlib.resources import files
 
 import asyncpg
 
+from sahut.db import locks
 from sahut.db.pool import Connection
 
 _FOLDER = "migrations"
-_LOCK = 0x5A_4801  # advisory: one process migrates, the others wait and then find nothing to do
 _LOCK_WAIT = "10s"  # a migration that cannot get a table's lock gives up rather than stop the traffic behind it
 _REMEMBER = """
     create schema if not exists db;
@@ -36,7 +36,7 @@ async def migrate(dsn: str) -> list[str]:
     """
     connection = await asyncpg.connect(dsn, server_settings={"application_name": "sahut-migrate"})
     try:
-        await connection.execute("select pg_advisory_lock($1)", _LOCK)
+        await connection.execute("select pg_advisory_lock($1)", locks.MIGRATION)
         if await connection.fetchval("select to_regclass('db.migration') is null"):
             await connection.execute(_REMEMBER)
         fresh = await _not_yet_applied(connection)

@@ -25,6 +25,9 @@ APPLICATION_SETTINGS = {
     "enable_seqscan": "off",
     "enable_material": "off",  # an anti-join must look each row up, not read a whole index once and search that
     "enable_bitmapscan": "off",  # an index read in its order needs no sort, and stops at the limit
+    # The months of the log are joined each with its own seals, and a look at a few rows is no work for two.
+    "enable_partitionwise_join": "on",
+    "max_parallel_workers_per_gather": "0",
     "timezone": "UTC",
 }
 CONNECT_WAIT_S = 5.0

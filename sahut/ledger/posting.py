@@ -7,12 +7,11 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from sahut.bedrock import Clock, Refusal, TimeIds
-from sahut.db import AWAY, Connection, Pool, Queries, again_after_conflict, connection, give_up, named
+from sahut.db import AWAY, Connection, Pool, Queries, again_after_conflict, connection, give_up, locks, named
 from sahut.ledger.batch import Batch, PrincipalKey, answer_again
 from sahut.ledger.rules import LockedBalance, Posted, Transfer
 from sahut.work import Batcher
 
-_TURN = 0x5A_4803
 _queries = Queries.load("sahut.ledger")
 
 
@@ -25,7 +24,7 @@ class Ledger:
     def __init__(self, pool: Pool, clock: Clock, *, shard: int = 1) -> None:
         self._pool, self._clock, self._shard = pool, clock, shard
         # In a statement of its own: a look-up in the same statement would use a snapshot from before the turn came.
-        self._take_turn = f"begin; select pg_advisory_xact_lock({_TURN}, {shard})"
+        self._take_turn = f"begin; select pg_advisory_xact_lock({locks.TURN}, {shard})"
         self.batcher: Batcher[Transfer, Posted] = Batcher(self.post_batch)
 
     async def post(self, command: Transfer) -> Posted:

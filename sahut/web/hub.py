@@ -86,7 +86,7 @@ class Hub:
             self._pool = await open_pool(self._dsn, size=3, name=self._name)
         async with self._connection() as connection:
             head = await read_head(connection)
-            self._window.begin_at(max(0, head.n - WARM_START))
+            self._window.begin_at(max(head.kept_after, head.n - WARM_START))
             while entries := await read_log(connection, self._window.head, PAGE):
                 self._take(entries)
         self._read_at = asyncio.get_running_loop().time()
@@ -224,6 +224,10 @@ class Hub:
         async with self._catching_up, self._connection() as connection:
             entries = await read_log(connection, stream.seen, PAGE)
         if not entries:
+            return
+        if entries[0].n != stream.seen + 1:  # what lies between was taken away with its month
+            stream.write(_said(b"reset", self.head))
+            stream.seen = self.head
             return
         own = [encode_entry(entry) for entry in entries if _concerns(entry, stream.person_id)]
         if own:

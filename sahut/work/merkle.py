@@ -115,3 +115,55 @@ def root_by_path(leaf: bytes, index: int, size: int, path: Sequence[bytes]) -> b
             root = node_hash(root, neighbour)
         position, last = position >> 1, last >> 1
     return root if last == 0 else None
+
+
+def consistency_in(leaves: Sequence[bytes], first: int) -> list[bytes]:
+    """The proof that the tree of the first `first` leaf hashes (1 to all) is the beginning of the tree of all.
+
+    Source: RFC 9162 section 2.1.4.1.
+    """
+    return _consistency(leaves, first, True)
+
+
+def _consistency(leaves: Sequence[bytes], first: int, whole: bool) -> list[bytes]:
+    if first == len(leaves):
+        return [] if whole else [root_of(leaves)]
+    middle = split(len(leaves))
+    if first <= middle:
+        return [*_consistency(leaves[:middle], first, whole), root_of(leaves[middle:])]
+    return [*_consistency(leaves[middle:], first - middle, False), root_of(leaves[:middle])]
+
+
+def extends(first: int, first_root: bytes, second: int, second_root: bytes, path: Sequence[bytes]) -> bool:
+    """Whether the path shows that the tree of `second` leaves begins with the tree of `first` leaves.
+
+    The empty tree is the beginning of every tree, and a tree of itself; both by an empty path.
+    Source: RFC 9162 section 2.1.4.2.
+    """
+    if first == second:
+        return first >= 0 and not path and first_root == second_root and (first > 0 or first_root == EMPTY_ROOT)
+    if first == 0 < second:
+        return not path and first_root == EMPTY_ROOT
+    if not 0 < first < second or not path:
+        return False
+    # When the first tree is one perfect subtree of the second, its root is the step from which both grow.
+    steps = [first_root, *path] if first & (first - 1) == 0 else path
+    return _roots_by_steps(first - 1, second - 1, steps) == (first_root, second_root)
+
+
+def _roots_by_steps(position: int, last: int, steps: Sequence[bytes]) -> tuple[bytes, bytes] | None:
+    """The roots of the smaller and the larger tree; None when the path has the wrong length."""
+    while position & 1:
+        position, last = position >> 1, last >> 1
+    smaller = larger = steps[0]
+    for neighbour in steps[1:]:
+        if last == 0:
+            return None
+        if position & 1 or position == last:
+            smaller, larger = node_hash(neighbour, smaller), node_hash(neighbour, larger)
+            while not position & 1 and position:
+                position, last = position >> 1, last >> 1
+        else:
+            larger = node_hash(larger, neighbour)
+        position, last = position >> 1, last >> 1
+    return (smaller, larger) if last == 0 else None

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 EVENTS_IN_ORDER = """
     select s.n, e.id, (extract(epoch from e.at) * 1000000)::bigint as at_us, e.topic, e.subject, e.kind,
            e.body::text as body
-      from work.seal s join work.event e on e.id = s.event_id order by s.n"""
+      from work.seal s join work.event e on e.id = s.event_id and e.at = s.at order by s.n"""
 
 
 def event_text(event_id: int, at_us: int, topic: str, subject: int, kind: str, body: str) -> str:

@@ -25,7 +25,7 @@ MANY = """
 LEAVES = """
     select sha256('\\x00'::bytea || convert_to(jsonb_build_array(
                e.id, (extract(epoch from e.at) * 1000000)::bigint, e.topic, e.subject, e.kind, e.body)::text, 'UTF8'))
-      from work.seal s join work.event e on e.id = s.event_id order by s.n"""
+      from work.seal s join work.event e on e.id = s.event_id and e.at = s.at order by s.n"""
 
 
 async def grow_to(pool: Pool, sealer: Sealer, size: int) -> datetime:

@@ -126,14 +126,14 @@ async def test_numbers_that_were_rolled_back_die_and_are_not_waited_for(
             raise ZeroDivisionError
     await write(pool, "first")
     await sealer.tick()
-    gaps = await pool.fetchval("select cardinality(gap_first) from work.head")
+    gaps = await pool.fetchval("select count(*) from work.gap")
 
     await write(pool, "second")
     await sealer.tick()
 
     assert await numbered(pool) == ["first", "second"]
     assert gaps == 1
-    assert await pool.fetchval("select cardinality(gap_first) from work.head") == 0
+    assert await pool.fetchval("select count(*) from work.gap") == 0
 
 
 async def test_many_writers_of_which_some_fail_each_event_once(pool: Pool, sealer: Sealer) -> None:
@@ -184,7 +184,7 @@ async def test_the_next_sealer_continues_the_same_tree(
     leaves = await pool.fetch(
         "select sha256('\\x00'::bytea || convert_to(jsonb_build_array("
         "e.id, (extract(epoch from e.at) * 1000000)::bigint, e.topic, e.subject, e.kind, e.body)::text, 'UTF8'))"
-        " from work.seal s join work.event e on e.id = s.event_id order by s.n"
+        " from work.seal s join work.event e on e.id = s.event_id and e.at = s.at order by s.n"
     )
     async with pool.acquire() as connection:
         head = await read_head(connection)

@@ -134,3 +134,102 @@ def test_folding_a_perfect_tree(height: int) -> None:
     leaves = hashes(1 << height)
 
     assert merkle.fold(leaves) == rfc_root(leaves)
+
+
+# Consistency, from the words of RFC 9162 section 2.1.4, written down a second time.
+
+
+def rfc_proof(m: int, leaves: list[bytes]) -> list[bytes]:
+    """PROOF(m, D[n]) = SUBPROOF(m, D[n], true)."""
+
+    def subproof(m: int, d: list[bytes], b: bool) -> list[bytes]:
+        n = len(d)
+        if m == n:
+            return [] if b else [rfc_root(d)]
+        k = 1
+        while k * 2 < n:
+            k *= 2
+        if m <= k:
+            return [*subproof(m, d[:k], b), rfc_root(d[k:])]
+        return [*subproof(m - k, d[k:], False), rfc_root(d[:k])]
+
+    return subproof(m, leaves, True)
+
+
+def rfc_verify(first: int, first_hash: bytes, second: int, second_hash: bytes, proof: list[bytes]) -> bool:
+    """The steps of 2.1.4.2, one for one, for 0 < first < second."""
+    path = list(proof)
+    if not path:
+        return False
+    if first.bit_count() == 1:
+        path = [first_hash, *path]
+    fn, sn = first - 1, second - 1
+    while fn % 2 == 1:
+        fn, sn = fn // 2, sn // 2
+    fr = sr = path[0]
+    for c in path[1:]:
+        if sn == 0:
+            return False
+        if fn % 2 == 1 or fn == sn:
+            fr, sr = sha256(b"\x01" + c + fr).digest(), sha256(b"\x01" + c + sr).digest()
+            if fn % 2 == 0:
+                while not (fn % 2 == 1 or fn == 0):
+                    fn, sn = fn // 2, sn // 2
+        else:
+            sr = sha256(b"\x01" + sr + c).digest()
+        fn, sn = fn // 2, sn // 2
+    return fr == first_hash and sr == second_hash and sn == 0
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_every_tree_is_shown_to_begin_with_every_smaller_one_as_the_rfc_says(size: int) -> None:
+    leaves = hashes(size)
+    root = rfc_root(leaves)
+
+    for first in range(1, size + 1):
+        path = merkle.consistency_in(leaves, first)
+        assert path == rfc_proof(first, leaves)
+        assert merkle.extends(first, rfc_root(leaves[:first]), size, root, path)
+        assert not merkle.extends(first, leaf_hash(b"another"), size, root, path)
+        assert not merkle.extends(first, rfc_root(leaves[:first]), size, leaf_hash(b"another"), path)
+        assert not merkle.extends(first, rfc_root(leaves[:first]), size, root, [*path, root])
+        assert first == size or not merkle.extends(first, rfc_root(leaves[:first]), size, root, path[:-1])
+        assert first == size or not merkle.extends(size, root, first, rfc_root(leaves[:first]), path)
+
+
+def test_the_empty_tree_is_the_beginning_of_every_tree() -> None:
+    root = root_of(hashes(3))
+
+    assert merkle.extends(0, merkle.EMPTY_ROOT, 3, root, [])
+    assert merkle.extends(0, merkle.EMPTY_ROOT, 0, merkle.EMPTY_ROOT, [])
+    assert not merkle.extends(0, root, 3, root, [])
+    assert not merkle.extends(0, root, 0, root, [])
+    assert not merkle.extends(-1, root, -1, root, [])
+    assert not merkle.extends(0, merkle.EMPTY_ROOT, 3, root, [root])
+
+
+@given(st.integers(2, 300), st.data())
+def test_a_tree_in_which_one_earlier_leaf_was_changed_extends_nothing(size: int, data: st.DataObject) -> None:
+    leaves = hashes(size)
+    first = data.draw(st.integers(1, size - 1))
+    rewritten = list(leaves)
+    rewritten[data.draw(st.integers(0, first - 1))] = leaf_hash(b"rewritten")
+    path = merkle.consistency_in(rewritten, first)
+
+    assert not merkle.extends(first, root_of(leaves[:first]), size, root_of(rewritten), path)
+    assert merkle.extends(first, root_of(rewritten[:first]), size, root_of(rewritten), path)
+
+
+@given(st.integers(1, 300), st.integers(1, 300), st.lists(st.integers(0, 600), max_size=12))
+def test_any_path_is_judged_as_the_rfc_judges_it(first: int, more: int, picked: list[int]) -> None:
+    """Paths of hashes that occur in the trees, so that some steps are right."""
+    leaves = hashes(first + more)
+    known = [*merkle.consistency_in(leaves, first), *leaves]
+    path = [known[number % len(known)] for number in picked]
+    small, large = root_of(leaves[:first]), root_of(leaves)
+
+    assert merkle.extends(first, small, first + more, large, path) == rfc_verify(
+        first, small, first + more, large, path
+    )
+    good = merkle.consistency_in(leaves, first)
+    assert rfc_verify(first, small, first + more, large, good)

@@ -48,6 +48,14 @@ def fill(
     return alive + fresh, seen
 
 
+def changes(before: Iterable[Gap], after: Iterable[Gap]) -> tuple[list[int], list[Gap]]:
+    """What turns the rows of `before`, found by `first`, into those of `after`: whose rows go, and what is put."""
+    known = {gap.first: gap for gap in before}
+    left = {gap.first: gap for gap in after}
+    put = [gap for gap in left.values() if known.get(gap.first) != gap]
+    return [first for first in known if first not in left], put
+
+
 def _without(gaps: Iterable[Gap], numbers: list[int]) -> list[Gap]:
     """The gaps without these numbers (ascending), each cut at what has arrived."""
     left: list[Gap] = []

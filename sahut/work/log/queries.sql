@@ -7,28 +7,28 @@ insert into work.event (topic, subject, kind, body)
 select * from unnest(:topics::text[], :subjects::bigint[], :kinds::text[], :bodies::jsonb[]);
 
 -- name: read_log
--- In order of n, without holes.
+-- In order of n, without holes: so the page is a range of n, whatever the planner thinks of limits. Below what is kept
+-- there is nothing to read.
 select s.n, e.id, e.at, e.topic, e.subject, e.kind, e.body
-  from work.seal s join work.event e on e.id = s.event_id
- where s.n > :after
- order by s.n
- limit :at_most;
+  from work.seal s join work.event e on e.id = s.event_id and e.at = s.at
+ where s.n > (select greatest(:after::bigint, max(kept_after)) from work.retired)
+   and s.n <= (select greatest(:after::bigint, max(kept_after)) + :at_most::bigint from work.retired)
+ order by s.n;
 
 -- name: read_head
-select n, root, sealed_at from work.head;
+select n, root, sealed_at, (select coalesce(max(kept_after), 0) from work.retired) as kept_after from work.head;
 
 -- name: leaf_of_event
 -- What is hashed for an event, as text: a JSON array, so that no field can reach into its neighbour.
 select s.n, e.id, e.topic, e.subject, e.kind,
-       jsonb_build_array(e.id, (extract(epoch from e.at) * 1000000)::bigint, e.topic, e.subject, e.kind, e.body)::text as leaf
-  from work.event e join work.seal s on s.event_id = e.id
+       work.leaf_text(e.id, e.at, e.topic, e.subject, e.kind, e.body) as leaf
+  from work.event e join work.seal s on s.event_id = e.id and s.at = e.at
  where e.id = :event_id;
 
 -- name: leaf_hashes
 -- Leaf hashes of the events numbered after :after up to :upto, in order.
-select sha256('\x00'::bytea || convert_to(jsonb_build_array(
-           e.id, (extract(epoch from e.at) * 1000000)::bigint, e.topic, e.subject, e.kind, e.body)::text, 'UTF8')) as leaf
-  from work.seal s join work.event e on e.id = s.event_id
+select work.leaf(e.id, e.at, e.topic, e.subject, e.kind, e.body) as leaf
+  from work.seal s join work.event e on e.id = s.event_id and e.at = s.at
  where s.n > :after and s.n <= :upto
  order by s.n;
 
@@ -41,59 +41,86 @@ select root from work.tile where level = :level and position >= :first and posit
 
 -- name: newest_signed_head
 -- The newest head that covers n.
-select signed_at, n, root, key_id, signature from work.signed_head where n >= :n order by signed_at desc limit 1;
+select signed_at, n, root, key_id, signature from work.signed_head where n >= :n order by n desc, signed_at desc limit 1;
+
+-- name: heads_signed_after
+-- Signed heads beyond one that is known, in the order in which each extends the one before.
+select signed_at, n, root, key_id, signature from work.signed_head
+ where (n, signed_at) > (:n, :signed_at)
+ order by n, signed_at
+ limit :at_most;
 
 -- name: head_for_sealer
-select n, root, subtrees, seen, gap_first, gap_last, gap_horizon from work.head;
+select n, root, subtrees, seen from work.head;
+
+-- name: gaps_for_sealer
+select first, last, horizon from work.gap order by first;
 
 -- name: unsealed_events
 -- One statement, so one snapshot: what is new, which missing numbers have come, up to where all transactions have ended,
 -- and a transaction id of our own, later than every one that existed at the snapshot. (pg_snapshot_xmax is not: it is
 -- the last completed one + 1, so a writer still at work may have a higher id, and its event would be taken for dead.)
-select e.id,
-       sha256('\x00'::bytea || convert_to(jsonb_build_array(
-           e.id, (extract(epoch from e.at) * 1000000)::bigint, e.topic, e.subject, e.kind, e.body)::text, 'UTF8')) as leaf,
+-- An id that the sequence has not given is passed over, or all below it would count as missing.
+select e.id, e.at,
+       work.leaf(e.id, e.at, e.topic, e.subject, e.kind, e.body) as leaf,
        pg_snapshot_xmin(pg_current_snapshot())::text::bigint as ended_below,
        pg_current_xact_id()::text::bigint as horizon
   from ((select late.*
           from unnest(:gap_first::bigint[], :gap_last::bigint[]) as gap (first, last)
          -- Order and limit also inside, or the planner turns the join round and tests every event against every gap.
          cross join lateral (
-                select * from work.event where id between gap.first and gap.last order by id limit :at_most) as late
+                select * from work.event
+                 where id between gap.first and gap.last and at >= :since order by id limit :at_most) as late
          order by late.id limit :at_most)
          union all
-        (select * from work.event where id > :seen order by id limit :at_most)) as e
+        (select * from work.event
+          where id > :seen and id <= (select last_value from work.event_id) and at >= :since order by id limit :at_most)) as e
  order by e.id;
 
+-- name: clock
+select work.clock() as now;
+
 -- name: seal
--- The head moves only from where this sealer left it, and nothing is numbered unless the head moved.
+-- The head moves only from where this sealer left it, and nothing is numbered unless the head moved. Of the gaps only
+-- those that changed are written.
 with moved as (
     update work.head
-       set n = :n::bigint, root = :root, subtrees = :subtrees, seen = :seen,
-           gap_first = :gap_first, gap_last = :gap_last, gap_horizon = :gap_horizon, sealed_at = clock_timestamp()
+       set n = :n::bigint, root = :root, subtrees = :subtrees, seen = :seen, sealed_at = (select work.clock())
      where n = :was::bigint
     returning pg_notify('ring', :n::bigint::text)),
 tiled as (
     insert into work.tile (level, position, hashes, root)
     select * from unnest(:tile_levels::smallint[], :tile_positions::bigint[], :tile_hashes::bytea[], :tile_roots::bytea[])
-     where exists (select from moved))
-insert into work.seal (n, event_id)
-select :was::bigint + o, id from unnest(:event_ids::bigint[]) with ordinality as new (id, o) where exists (select from moved);
+     where exists (select from moved)),
+closed as (
+    delete from work.gap where first = any(:gaps_closed::bigint[]) and exists (select from moved)),
+kept as (
+    insert into work.gap (first, last, horizon)
+    select * from unnest(:gap_first::bigint[], :gap_last::bigint[], :gap_horizon::bigint[]) where exists (select from moved)
+    on conflict (first) do update set last = excluded.last, horizon = excluded.horizon)
+insert into work.seal (n, event_id, at)
+select :was::bigint + o, id, at
+  from unnest(:event_ids::bigint[], :event_ats::timestamptz[]) with ordinality as new (id, at, o)
+ where exists (select from moved);
 
 -- name: keep_signed_head
 insert into work.signed_head (signed_at, n, root, key_id, signature) values (:signed_at, :n, :root, :key_id, :signature)
-on conflict (signed_at) do nothing;
+on conflict (n, signed_at) do nothing;
 
 -- name: lost_events
 -- One snapshot again: events the sealer has passed, that bear no number and that it does not wait for. There are none.
-select e.id
-  from work.head h
- cross join lateral (
-        select id from work.event
-         where id > :above and id <= least(h.seen, :upto)) as e
- where not exists (select from work.seal s where s.event_id = e.id)
-   and not exists (select from unnest(h.gap_first, h.gap_last) as gap (first, last) where e.id between gap.first and gap.last)
- order by e.id
+-- Both sides are bound to the stretch, so no more of the seals is read than of the events.
+with unnumbered as materialized (
+    select e.id from work.event e
+     where e.id > :above and e.id <= :upto
+       and e.id <= (select seen from work.head)
+       and not exists (select from work.seal s
+                        where s.event_id = e.id and s.at = e.at and s.event_id > :above and s.event_id <= :upto))
+select u.id
+  from unnumbered u
+ where not exists (select from (select last from work.gap where first <= u.id order by first desc limit 1) as gap
+                    where gap.last >= u.id)
+ order by u.id
  limit :at_most;
 
 -- name: sweep_bounds
@@ -101,6 +128,18 @@ select seen, swept from work.head;
 
 -- name: note_swept
 update work.head set swept = :swept;
+
+-- name: stray_months
+-- Months of events that fell into no partition, and how many in each: a clock has jumped.
+select date_trunc('month', at, 'UTC')::date as month, count(*) as events
+  from work.event_other group by month order by month limit 20;
+
+-- name: make_partitions
+select made from work.make_log_partitions() as made;
+
+-- name: kept_after
+-- Events with a number up to this may have been taken away.
+select coalesce(max(kept_after), 0) from work.retired;
 
 -- name: audit_log_counts
 -- Whether numbers and events fit each other: as many as the highest, none twice, none without its event.

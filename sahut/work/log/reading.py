@@ -27,11 +27,15 @@ class LogEntry(msgspec.Struct, frozen=True, gc=False):
 
 @dataclass(frozen=True, slots=True)
 class Head:
-    """How far the log is sealed: `n` events, the root over all of them, and when the last was sealed."""
+    """How far the log is sealed: `n` events, the root over all of them, and when the last was sealed.
+
+    `kept_after`: events with a number up to this may have been taken away; a reader begins above it or anew.
+    """
 
     n: int
     root: bytes
     sealed_at: datetime
+    kept_after: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +58,10 @@ class InclusionProof:
 
 
 async def read_log(connection: Connection, after: int, at_most: int) -> list[LogEntry]:
-    """The events numbered above `after`, in order of n, at most so many; empty when there are none yet. Reads only."""
+    """The events numbered above `after`, in order of n, at most so many; empty when there are none yet. Reads only.
+
+    Without holes for an `after` from `Head.kept_after` on; below it some may have been taken away.
+    """
     rows = await _queries.read_log.fetch(connection, after=after, at_most=at_most)
     return [LogEntry(row[0], row[1], row[2], row[3], row[4], row[5], _decode(row[6])) for row in rows]
 
@@ -63,7 +70,7 @@ async def read_head(connection: Connection) -> Head:
     """The head of the log now. Reads only."""
     row = await _queries.read_head.fetchrow(connection)
     assert row is not None, "work.head has its one row from the first migration"
-    return Head(row["n"], row["root"], row["sealed_at"])
+    return Head(row["n"], row["root"], row["sealed_at"], row["kept_after"])
 
 
 def head_bytes(n: int, root: bytes, signed_at: datetime) -> bytes:
@@ -74,7 +81,8 @@ def head_bytes(n: int, root: bytes, signed_at: datetime) -> bytes:
 async def prove_inclusion(connection: Connection, event_id: int) -> InclusionProof | None:
     """The proof for one event against the newest signed head.
 
-    None while the event is not sealed, or no head that covers it has been signed yet (some ten seconds). Reads only.
+    None while the event is not sealed, or no head that covers it has been signed yet (some ten seconds), and when it
+    was taken away with its month. Reads only.
     """
     row = await _queries.leaf_of_event.fetchrow(connection, event_id=event_id)
     if row is None:
@@ -86,6 +94,17 @@ async def prove_inclusion(connection: Connection, event_id: int) -> InclusionPro
     return InclusionProof(
         row["n"], row["leaf"], path, head["n"], head["root"], head["signed_at"], head["key_id"], head["signature"]
     )
+
+
+async def prove_consistency(connection: Connection, first: int, second: int) -> list[bytes]:
+    """The proof that the tree of `second` events begins with the tree of `first`, for any two sizes 0 to the head's n.
+
+    Returns 32-byte hashes, at most 64, for `merkle.extends`; empty when the sizes are the same or `first` is 0. Reads
+    only. Source: RFC 9162 section 2.1.4.
+    """
+    if not 0 <= first <= second:
+        raise ValueError("a tree begins with no larger one")
+    return [] if first == 0 else await _TreeReader(connection).consistency(first, 0, second, True)
 
 
 class _TreeReader:
@@ -104,6 +123,17 @@ class _TreeReader:
             below = await self.path(index, first, middle)
             return [*below, await self._root(first + middle, count - middle)]
         below = await self.path(index, first + middle, count - middle)
+        return [*below, await self._root(first, middle)]
+
+    async def consistency(self, of: int, first: int, count: int, whole: bool) -> list[bytes]:
+        """That the first `of` leaves are the beginning of the `count` leaves that begin at `first`."""
+        if of == count:
+            return [] if whole else [await self._root(first, count)]
+        middle = merkle.split(count)
+        if of <= middle:
+            below = await self.consistency(of, first, middle, whole)
+            return [*below, await self._root(first + middle, count - middle)]
+        below = await self.consistency(of - middle, first + middle, count - middle, False)
         return [*below, await self._root(first, middle)]
 
     async def _root(self, first: int, count: int) -> bytes:

@@ -6,27 +6,33 @@ second.
 """
 
 import asyncio
-import json
+from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import asyncpg
 import structlog
 
-from sahut.db import AWAY, Queries, open_connection
+from sahut.bedrock import Clock, SystemClock
+from sahut.db import AWAY, Queries, locks, open_connection
 from sahut.work import merkle
-from sahut.work.log.gaps import Gap, fill
+from sahut.work.log.gaps import Gap, changes, fill
+from sahut.work.log.publishing import Publisher
 from sahut.work.log.reading import head_bytes, read_tile
+from sahut.work.log.recent import Recent
 from sahut.work.log.sweep import run_sweep
 from sahut.work.signing import HEAD, Signer
 
-LOCK = 0x5A_4802
-GAPS_AT_ONCE, MANY_GAPS = 1000, 10_000
+GAPS_AT_ONCE, MANY_GAPS = 500, 10_000
 TICK_S, ELECTION_S, AT_MOST = 0.02, 0.25, 5000
+CLOCK_EVERY = 50  # looks, so about a second
 SIGN_CHANGED, SIGN_AT_LEAST = timedelta(seconds=10), timedelta(seconds=60)
 # A sealer that hangs, not dies: the server ends its session after this, and with it the lock.
 _HANG_MS = "1000"
+# A network that swallows all: between statements the timeout above ends the session, in the middle of an answer this.
+_LOST_MS = "1500"
 _NEVER_DEAD = 1 << 62
 DAMAGED_S = 5.0
 
@@ -42,22 +48,24 @@ class Sealer:
     """The sealer's state between two ticks; all of it can be read again from the tables."""
 
     def __init__(self, connection: "asyncpg.Connection[asyncpg.Record]", signer: Signer, heads: Path | None) -> None:
-        self._connection, self._signer, self._heads = connection, signer, heads
+        self._connection, self._signer = connection, signer
+        self._publisher = None if heads is None else Publisher(heads)
         self._tree = merkle.Tree()
         self._open_tiles: list[list[bytes]] = [[]]
-        self._seen, self._gaps = 0, list[Gap]()
+        self._seen, self._gaps = 0, deque[Gap]()
+        self._recent, self._looks = Recent(), 0
         self._signed_at, self._signed_n = datetime.min.replace(tzinfo=UTC), -1
 
     async def wait_for_turn(self) -> None:
         """Return once this session holds the sealer's lock, with the state of the last one read."""
         # Asked again and again, not waited for in SQL: a waiting statement keeps its snapshot and so holds up vacuum.
-        while not await self._connection.fetchval("select pg_try_advisory_lock($1)", LOCK):
+        while not await self._connection.fetchval("select pg_try_advisory_lock($1)", locks.SEALER):
             await asyncio.sleep(ELECTION_S)
         row = await _queries.head_for_sealer.fetchrow(self._connection)
         assert row is not None
         self._tree = merkle.Tree(row["n"], row["subtrees"])
         self._seen = row["seen"]
-        self._gaps = [Gap(*gap) for gap in zip(row["gap_first"], row["gap_last"], row["gap_horizon"], strict=True)]
+        self._gaps = deque(Gap(*gap) for gap in await _queries.gaps_for_sealer.fetch(self._connection))
         self._open_tiles = [
             await read_tile(self._connection, level, row["n"] >> merkle.TILE_BITS * (level + 1))
             for level in range(max(1, -(-row["n"].bit_length() // merkle.TILE_BITS)))
@@ -68,25 +76,27 @@ class Sealer:
     async def tick(self) -> int:
         """Number what has been committed since the last tick, at most 10,000 events; how many they were.
 
-        Writes: `work.seal`, `work.tile`, `work.head` and a ring, in one statement.
+        Writes: `work.seal`, `work.tile`, `work.gap`, `work.head` and a ring, in one statement.
         """
+        await self._watch_the_clock()
         # Many gaps are looked at in turn, so that a tick stays short while a long transaction keeps them alive.
-        looked, others = self._gaps[:GAPS_AT_ONCE], self._gaps[GAPS_AT_ONCE:]
+        looked = [self._gaps.popleft() for _ in range(min(GAPS_AT_ONCE, len(self._gaps)))]
         rows = await _queries.unsealed_events.fetch(
             self._connection,
             gap_first=[gap.first for gap in looked],
             gap_last=[gap.last for gap in looked],
             seen=self._seen,
+            since=self._recent.since,
             at_most=AT_MOST,
         )
         if not rows:
-            self._gaps = others + looked
+            self._gaps.extend(looked)
             return 0
         looked_upto = None
         late = sum(1 for row in rows if row["id"] <= self._seen)
         if late == AT_MOST:  # there may be more in the gaps, so what is above them has to wait
             rows, looked_upto = rows[:late], rows[late - 1]["id"]
-        was, ids = self._tree.size, [row["id"] for row in rows]
+        was = self._tree.size
         tiles: list[tuple[int, int, bytes, bytes]] = []
         for row in rows:
             self._tree.add(row["leaf"])
@@ -94,20 +104,20 @@ class Sealer:
         left, self._seen = fill(
             looked,
             self._seen,
-            ids,
+            [row["id"] for row in rows],
             horizon=rows[0]["horizon"],
             ended_below=rows[0]["ended_below"],
             looked_upto=looked_upto,
         )
-        self._gaps = others + left
-        await self._write(was, ids, tiles)
+        self._gaps.extend(left)
+        await self._write(was, rows, tiles, *changes(looked, left))
         return len(rows)
 
     def expect(self, event_ids: list[int]) -> None:
         """Number these in the next tick although they were passed over: what the sweep has found."""
         for event_id in event_ids:
             if not any(gap.first <= event_id <= gap.last for gap in self._gaps):
-                self._gaps.append(Gap(event_id, event_id, _NEVER_DEAD))
+                self._gaps.appendleft(Gap(event_id, event_id, _NEVER_DEAD))
 
     async def sign(self, now: datetime) -> None:
         """Sign the head when it is time to, and publish it outside the database. Writes: `work.signed_head`, a file."""
@@ -122,16 +132,27 @@ class Sealer:
         await _queries.keep_signed_head.execute(
             self._connection, signed_at=now, n=n, root=root, key_id=self._signer.key_id, signature=signature
         )
-        if self._heads is not None:
-            line = {"n": n, "root": root.hex(), "signed_at": now.isoformat(timespec="microseconds")}
-            line |= {"key_id": self._signer.key_id, "signature": signature.hex()}
-            try:
-                with (self._heads / f"{now:%Y-%m-%d}.jsonl").open("a") as published:
-                    published.write(json.dumps(line) + "\n")
-            except OSError as error:  # sealing goes on; the head stands in the database and the next one is tried again
-                _log.error("head_not_published", n=n, error=str(error))
+        if self._publisher is not None:
+            await self._publisher.publish(self._connection)
 
-    async def _write(self, was: int, ids: list[int], tiles: list[tuple[int, int, bytes, bytes]]) -> None:
+    async def publish_missed(self) -> None:
+        """Publish what a full disk has held up, or another machine has signed; some of it, if there is any."""
+        if self._publisher is not None and self._publisher.is_behind:
+            await self._publisher.publish(self._connection)
+
+    async def _watch_the_clock(self) -> None:
+        if self._looks % CLOCK_EVERY == 0:
+            self._recent.clock_shows(await _queries.clock.fetchval(self._connection))
+        self._looks += 1
+
+    async def _write(
+        self,
+        was: int,
+        rows: list[asyncpg.Record],
+        tiles: list[tuple[int, int, bytes, bytes]],
+        closed: list[int],
+        kept: list[Gap],
+    ) -> None:
         status = await _queries.seal.execute(
             self._connection,
             was=was,
@@ -139,16 +160,18 @@ class Sealer:
             root=self._tree.root(),
             subtrees=self._tree.subtrees,
             seen=self._seen,
-            gap_first=[gap.first for gap in self._gaps],
-            gap_last=[gap.last for gap in self._gaps],
-            gap_horizon=[gap.horizon for gap in self._gaps],
-            event_ids=ids,
+            gaps_closed=closed,
+            gap_first=[gap.first for gap in kept],
+            gap_last=[gap.last for gap in kept],
+            gap_horizon=[gap.horizon for gap in kept],
+            event_ids=[row["id"] for row in rows],
+            event_ats=[row["at"] for row in rows],
             tile_levels=[tile[0] for tile in tiles],
             tile_positions=[tile[1] for tile in tiles],
             tile_hashes=[tile[2] for tile in tiles],
             tile_roots=[tile[3] for tile in tiles],
         )
-        if status != f"INSERT 0 {len(ids)}":
+        if status != f"INSERT 0 {len(rows)}":
             raise LogDamaged("another sealer has written under this one's lock")
 
     def _tile(self, level: int, entry: bytes, full: list[tuple[int, int, bytes, bytes]]) -> None:
@@ -178,15 +201,22 @@ def _folded(hashes: list[bytes]) -> list[bytes]:
 
 
 async def run_sealer(
-    dsn: str, signer: Signer, heads: Path | None, *, name: str, on_seal: Callable[[int], None] = lambda _: None
+    dsn: str,
+    signer: Signer,
+    heads: Path | None,
+    *,
+    name: str,
+    on_seal: Callable[[int], None] = lambda _: None,
+    clock: Clock | None = None,
 ) -> None:
     """Be a sealer, or stand by to be one, until cancelled. Connects again by itself.
 
-    `heads`: the folder where signed heads are published; `on_seal` is told how many events each tick has numbered.
+    `heads`: the folder where signed heads are published; `on_seal` is told how many events each tick has numbered;
+    `clock`: of the signatures, the machine's when there is none.
     """
     while True:
         try:
-            await _seal_in_one_session(dsn, signer, heads, name, on_seal)
+            await _seal_in_one_session(dsn, Sealing(signer, heads, on_seal, clock or SystemClock()), name)
         except AWAY as error:
             _log.warning("sealer_lost_its_session", error=type(error).__name__)
             await asyncio.sleep(ELECTION_S)
@@ -195,32 +225,46 @@ async def run_sealer(
             await asyncio.sleep(DAMAGED_S)
 
 
-async def _seal_in_one_session(
-    dsn: str, signer: Signer, heads: Path | None, name: str, on_seal: Callable[[int], None]
-) -> None:
+@dataclass(frozen=True, slots=True)
+class Sealing:
+    """What stays the same for a sealer from one session to the next."""
+
+    signer: Signer
+    heads: Path | None
+    on_seal: Callable[[int], None]
+    clock: Clock
+
+
+async def _seal_in_one_session(dsn: str, sealing: Sealing, name: str) -> None:
     connection = await open_connection(
-        dsn, name=name, idle_session_timeout=_HANG_MS, idle_in_transaction_session_timeout=_HANG_MS
+        dsn,
+        name=name,
+        idle_session_timeout=_HANG_MS,
+        idle_in_transaction_session_timeout=_HANG_MS,
+        tcp_user_timeout=_LOST_MS,
     )
     try:
-        sealer = Sealer(connection, signer, heads)
+        sealer = Sealer(connection, sealing.signer, sealing.heads)
         await sealer.wait_for_turn()
         _log.info("sealing")
         sweeping = asyncio.create_task(run_sweep(dsn, sealer.expect, name=f"{name}-sweep"))
         try:
-            await _tick_for_ever(sealer, sweeping, on_seal)
+            await _tick_for_ever(sealer, sealing, sweeping)
         finally:
             sweeping.cancel()
     finally:
         connection.terminate()
 
 
-async def _tick_for_ever(sealer: Sealer, sweeping: "asyncio.Task[None]", on_seal: Callable[[int], None]) -> None:
+async def _tick_for_ever(sealer: Sealer, sealing: Sealing, sweeping: "asyncio.Task[None]") -> None:
     loop = asyncio.get_running_loop()
     while not sweeping.done():
         began = loop.time()
         sealed = await sealer.tick()
-        on_seal(sealed)
+        sealing.on_seal(sealed)
+        await sealer.sign(sealing.clock.now())
+        if not sealed:
+            await sealer.publish_missed()
         if sealed < AT_MOST:
-            await sealer.sign(datetime.now(UTC))
             await asyncio.sleep(max(0.0, TICK_S - (loop.time() - began)))
     sweeping.result()  # it never ends by itself: what ended it is told, and the process begins anew

@@ -6,7 +6,7 @@ from datetime import datetime
 import msgspec
 
 from sahut.care.rules import as_number
-from sahut.db import Connection, Queries
+from sahut.db import Connection, Queries, tracing
 
 _queries = Queries.load("sahut.care")
 
@@ -60,6 +60,7 @@ async def receive_contacts(connection: Connection, contacts: Sequence[ContactRow
         salts=[c.salt for c in contacts],
         received_ats=[c.received_at for c in contacts],
         answer_due_ats=[c.answer_due_at for c in contacts],
+        traceparent=tracing.cause() or "",
     )
     return {as_number(row[0]) for row in rows}
 

@@ -29,8 +29,8 @@ async def lock_promised(connection: Connection, case_ids: Sequence[int]) -> list
 async def renew_broken_promises(connection: Connection, broken: Sequence[Deadline], now: datetime) -> None:
     """Tell of broken promises, and give each open case a new promise of an answer.
 
-    By the policy `answer_late` the first time, then twice as long each time, at most as long as `follow_up`; a forgotten
-    follow-up becomes an `answer`. The cases are locked.
+    By the policy `answer_late` the first time, then twice as long each time, at most as long as `follow_up`; a
+    forgotten follow-up becomes an `answer`. The cases are locked.
     Writes: clocks, `care.case` (risk), events `promise_broken`. Five statements, however many promises.
     """
     ids = [deadline.subject for deadline in broken]

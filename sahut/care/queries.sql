@@ -3,6 +3,7 @@ select nextval('care.number_block') from generate_series(1, :blocks::int);
 
 -- name: receive_contacts
 -- Contact, event and first job in one statement, so one round trip and one commit. Only new rows get an event and a job.
+-- The job takes its trace from the transaction's setting, which is made before the first row is.
 with new as (
     insert into care.contact (number, channel_account, provider_key, person_id, language, text, original_hash, salt,
                               received_at, answer_due_at)
@@ -12,8 +13,9 @@ with new as (
                   :received_ats::timestamptz[], :answer_due_ats::timestamptz[])
            as asked (number, channel_account, provider_key, person_id, language, text, original_hash, salt, received_at,
                      answer_due_at)
+     where (select set_config('sahut.traceparent', :traceparent::text, true)) is not null
      -- A repetition that is known is left out before it draws an event's id: ids that are never used are gaps.
-     where not exists (select from care.contact known
+       and not exists (select from care.contact known
                         where known.channel_account = asked.channel_account and known.provider_key = asked.provider_key)
     on conflict (channel_account, provider_key) do nothing
     returning id, number, event_id, person_id, sha256(salt || convert_to(text, 'UTF8')) as commitment),

@@ -1,5 +1,6 @@
 """Moving a running clock: extend, pause, resume. Nothing else can, and each leaves its event."""
 
+from dataclasses import replace
 from datetime import datetime
 
 import asyncpg
@@ -108,7 +109,7 @@ async def _move(
         actor=actor,
     )  # fmt: skip
     assert moved == row["id"], "a locked clock is moved"
-    return Deadline(*row[:6], due_at, None, None, paused_at)
+    return replace(Deadline(*row[:7]), due_at=due_at, paused_at=paused_at)
 
 
 def _refuse_first(checks: tuple[tuple[str, bool], ...]) -> None:

@@ -27,7 +27,7 @@ _hours = msgspec.json.Decoder(dict[str, list[str]]).decode
 
 
 async def policy_in_force(connection: Connection, name: str, at: datetime) -> Policy:
-    """The version of a policy by which a clock that opens then runs. One query, reads only. Refuses: `no_such_policy`."""
+    """The version by which a clock that opens then runs. One query, reads only. Refuses: `no_such_policy`."""
     return (await policies_in_force(connection, [name], at))[name]
 
 

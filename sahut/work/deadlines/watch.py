@@ -8,7 +8,7 @@ look. Any number of processes may look at once: a clock is marked under its lock
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import asyncpg
@@ -126,7 +126,7 @@ class DeadlineWatch:
             if not rows:
                 return Marked()
         found = await _queries.mark_due.fetch(held, ids=[row["id"] for row in rows], now=now)
-        broken = [Deadline(*row[:7], None, now) for row in found if row["times"] == 0]
+        broken = [replace(Deadline(*row[:7]), broken_at=now) for row in found if row["times"] == 0]
         warned = [Deadline(*row[:7]) for row in found if row["times"]]
         if broken and handler.broken is not None:
             await handler.broken(held, broken, now)

@@ -2,10 +2,13 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from time import perf_counter
 from typing import TYPE_CHECKING, TypeAlias
 
 import asyncpg
 
+from sahut.db import tracing
+from sahut.db.metrics import waited_for, watch_pool
 from sahut.db.refusals import AWAY, CONFLICT, DATABASE_LOST, named
 
 if TYPE_CHECKING:
@@ -57,6 +60,7 @@ async def open_pool(dsn: str, *, size: int, name: str) -> Pool:
         },
     )
     assert pool is not None
+    watch_pool(pool, name)
     return pool
 
 
@@ -87,8 +91,10 @@ async def connection(pool: Pool, *, wait_s: float = POOL_WAIT_S) -> AsyncIterato
     Refuses: `database_away` when none can be had within `wait_s`. What a statement raises in the block stays what
     the driver says: only who sent it knows whether it may have written.
     """
+    began = perf_counter()
     with named():
         held = await pool.acquire(timeout=wait_s)
+    waited_for(pool, perf_counter() - began)
     try:
         yield held
     finally:
@@ -106,6 +112,8 @@ async def transaction(pool: Pool) -> AsyncIterator[Connection]:
         work = held.transaction()
         try:
             await work.start()
+            if caused := tracing.in_sql():
+                await held.execute(caused)
             yield held
         except BaseException as error:
             await _roll_back(held, work)
@@ -125,7 +133,7 @@ async def transaction(pool: Pool) -> AsyncIterator[Connection]:
 async def _roll_back(held: Connection, work: "asyncpg.transaction.Transaction") -> None:
     """Undo what can still be undone; a connection that has gone was undone by the server."""
     try:
-        if held.is_in_transaction():
+        if not held.is_closed() and held.is_in_transaction():
             await work.rollback()
     except AWAY:
         give_up(held)

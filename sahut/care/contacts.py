@@ -60,7 +60,7 @@ async def receive_contacts(connection: Connection, contacts: Sequence[ContactRow
         salts=[c.salt for c in contacts],
         received_ats=[c.received_at for c in contacts],
         answer_due_ats=[c.answer_due_at for c in contacts],
-        traceparent=tracing.cause() or "",
+        traceparent=tracing.cause(),
     )
     return {as_number(row[0]) for row in rows}
 

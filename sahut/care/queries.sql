@@ -3,7 +3,6 @@ select nextval('care.number_block') from generate_series(1, :blocks::int);
 
 -- name: receive_contacts
 -- Contact, event and first job in one statement, so one round trip and one commit. Only new rows get an event and a job.
--- The job takes its trace from the transaction's setting, which is made before the first row is.
 with new as (
     insert into care.contact (number, channel_account, provider_key, person_id, language, text, original_hash, salt,
                               received_at, answer_due_at)
@@ -13,9 +12,8 @@ with new as (
                   :received_ats::timestamptz[], :answer_due_ats::timestamptz[])
            as asked (number, channel_account, provider_key, person_id, language, text, original_hash, salt, received_at,
                      answer_due_at)
-     where (select set_config('sahut.traceparent', :traceparent::text, true)) is not null
      -- A repetition that is known is left out before it draws an event's id: ids that are never used are gaps.
-       and not exists (select from care.contact known
+     where not exists (select from care.contact known
                         where known.channel_account = asked.channel_account and known.provider_key = asked.provider_key)
     on conflict (channel_account, provider_key) do nothing
     returning id, number, event_id, person_id, sha256(salt || convert_to(text, 'UTF8')) as commitment),
@@ -25,8 +23,10 @@ told as (
            jsonb_build_object('contact', id, 'number', lpad(number::text, 9, '0'), 'commitment', encode(commitment, 'hex'))
       from new),
 queued as (
-    insert into work.job (kind, key, body)
-    select 'find_case', 'find_case ' || person_id || ' ' || id, jsonb_build_object('contact', id, 'person', person_id) from new)
+    insert into work.job (kind, key, body, traceparent)
+    select 'find_case', 'find_case ' || person_id || ' ' || id, jsonb_build_object('contact', id, 'person', person_id),
+           :traceparent::text
+      from new)
 select number from new;
 
 -- name: first_contacts

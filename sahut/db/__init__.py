@@ -5,7 +5,7 @@ named text in `queries.sql` of the room that owns the tables.
 """
 
 from sahut.db import tracing
-from sahut.db.metrics import SHORT_S, PoolMeter, watch_pool
+from sahut.db.metrics import SHORT_S
 from sahut.db.migrate import MigrationChanged, migrate, pending_migrations
 from sahut.db.pool import (
     APPLICATION_SETTINGS,
@@ -45,7 +45,6 @@ __all__ = [
     "MigrationChanged",
     "OutcomeUnknown",
     "Pool",
-    "PoolMeter",
     "Queries",
     "Query",
     "again_after_conflict",
@@ -60,5 +59,4 @@ __all__ = [
     "refusal_of",
     "tracing",
     "transaction",
-    "watch_pool",
 ]

@@ -4,7 +4,7 @@ Labels are words of our own (the name of a pool), never ids. The registry is the
 the figures of several processes come together, is told in `docs/observing.md`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import TYPE_CHECKING
 
 from prometheus_client import REGISTRY, Histogram
@@ -20,14 +20,6 @@ SHORT_S = (0.00025, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0
 _WAITED = Histogram(
     "sahut_pool_wait_seconds", "How long a request or job waited for a connection.", ["pool"], buckets=SHORT_S
 )
-
-
-class PoolMeter:
-    """The figures of one pool. `name`: as PostgreSQL shows it, such as `web-0 live`; what follows the role is shown."""
-
-    def __init__(self, name: str) -> None:
-        self.label = name.partition(" ")[2] or "main"
-        self.waited = _WAITED.labels(self.label).observe
 
 
 class _Pools(Collector):
@@ -62,8 +54,21 @@ def _connections() -> GaugeMetricFamily:
 
 _pools = _Pools()
 REGISTRY.register(_pools)
+# A pool takes no attributes, so how to record for it is kept beside it; one that is opened later may get its number.
+_waited: dict[int, Callable[[float], None]] = {}
 
 
 def watch_pool(pool: "Pool", name: str) -> None:
-    """Show a pool's use to who scrapes, until it is closed. Of two pools with one label the later is shown."""
-    _pools.open[PoolMeter(name).label] = pool
+    """Show a pool's use to who scrapes, until it is closed. Of two pools with one label the later is shown.
+
+    `name`: as PostgreSQL shows it, such as `web-0 live`; the label is what follows the role.
+    """
+    label = name.partition(" ")[2] or "main"
+    _pools.open[label] = pool
+    _waited[id(pool)] = _WAITED.labels(label).observe
+
+
+def waited_for(pool: "Pool", seconds: float) -> None:
+    """Somebody got a connection after so long."""
+    if (observe := _waited.get(id(pool))) is not None:
+        observe(seconds)

@@ -21,6 +21,7 @@ Value = str | int | float | bool
 
 _TRACEPARENT = re.compile(r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 LINKS_AT_MOST = 128
+SETTING = "sahut.traceparent"
 
 
 class Span(Protocol):
@@ -85,6 +86,15 @@ def is_on() -> bool:
 def cause() -> str | None:
     """The traceparent of what runs now; None when nothing of it is recorded, and always while tracing is off."""
     return None if _tracer is None else _cause.get()
+
+
+def in_sql() -> str:
+    """The statement that tells a transaction what caused it, so that the jobs it writes know; empty when nothing did.
+
+    It is text, to go in one round trip with `begin`: a traceparent holds nothing but hexadecimal digits.
+    """
+    caused = cause()
+    return f"select set_config('{SETTING}', '{caused}', true)" if caused and is_traceparent(caused) else ""
 
 
 def is_traceparent(text: str) -> bool:

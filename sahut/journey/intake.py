@@ -75,7 +75,7 @@ class Intake:
         self._wait_s, self._wait_as_of = 0, clock.now()
         self._answer: Policy | None = None  # as it was at the last estimate
         self._keeping: asyncio.Task[None] | None = None
-        self.batcher: Batcher[ContactRow, Receipt] = Batcher(self._write)
+        self.batcher: Batcher[ContactRow, Receipt] = Batcher(self._write, name="intake")
 
     @property
     def is_ready(self) -> bool:

@@ -7,7 +7,18 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from sahut.bedrock import Clock, Refusal, TimeIds
-from sahut.db import AWAY, Connection, Pool, Queries, again_after_conflict, connection, give_up, locks, named
+from sahut.db import (
+    AWAY,
+    Connection,
+    Pool,
+    Queries,
+    again_after_conflict,
+    connection,
+    give_up,
+    locks,
+    named,
+    tracing,
+)
 from sahut.ledger.batch import Batch, PrincipalKey, answer_again
 from sahut.ledger.rules import LockedBalance, Posted, Transfer
 from sahut.work import Batcher
@@ -25,7 +36,7 @@ class Ledger:
         self._pool, self._clock, self._shard = pool, clock, shard
         # In a statement of its own: a look-up in the same statement would use a snapshot from before the turn came.
         self._take_turn = f"begin; select pg_advisory_xact_lock({locks.TURN}, {shard})"
-        self.batcher: Batcher[Transfer, Posted] = Batcher(self.post_batch)
+        self.batcher: Batcher[Transfer, Posted] = Batcher(self.post_batch, name="ledger")
 
     async def post(self, command: Transfer) -> Posted:
         """Post one transfer, together with whatever others are waiting.
@@ -47,7 +58,7 @@ class Ledger:
     async def _post_on(self, connection: Connection, commands: list[Transfer]) -> list[Posted | Refusal]:
         with named():
             try:
-                await connection.execute(self._take_turn)
+                await connection.execute(f"{self._take_turn}; {tracing.in_sql()}")
                 answers = await self._decide_and_write(connection, commands)
             except AWAY:
                 give_up(connection)

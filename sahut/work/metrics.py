@@ -4,7 +4,7 @@ Each meter is made once and holds what it counts with, so that recording is a ha
 the program (the name of a batcher, the kind of a job or clock), never ids; a kind that nobody registered is `other`.
 """
 
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, asynccontextmanager, contextmanager
 from time import perf_counter
 from typing import Literal
@@ -68,12 +68,23 @@ class BatchMeter:
     def __init__(self, name: str, waiting: Callable[[], int]) -> None:
         self._size, self._waited = _BATCH_SIZE.labels(name), _BATCH_WAIT.labels(name)
         self._commit, self._failed = _COMMIT.labels(name), _BATCH_FAILED.labels(name)
+        self._name = name
         _WAITING.labels(name).set_function(waiting)
 
     def taken(self, size: int, waited_s: float) -> None:
         """A batch of `size` commands begins; its first has waited for so long."""
         self._size.observe(size)
         self._waited.observe(waited_s)
+
+    def span(self, causes: Iterable[str | None]) -> AbstractContextManager[tracing.Span | None]:
+        """The span of a batch: under what caused the first command that is recorded, linked to the others' causes."""
+        if not tracing.is_on():
+            return tracing.NOTHING
+        every = list(causes)
+        known = sorted((caused for caused in every if caused is not None), key=tracing.is_sampled, reverse=True)
+        return tracing.span(
+            f"batch {self._name}", parent=known[0] if known else None, links=known[1:], commands=len(every)
+        )
 
     def written(self, took_s: float) -> None:
         """It is committed."""

@@ -15,7 +15,7 @@ from sahut.app.settings import Settings
 
 _PROBE_BYTES = 4096
 # What a home consists of, apart from the engine's own files.
-OURS = ("secrets", "log", "run", "heads", "spool", "demo", "up.lock", "engine.at", "engine.socket")
+OURS = ("secrets", "log", "run", "heads", "spool", "demo", "up.lock", "engine.at", "engine.socket", "restored.json")
 
 
 class Home:

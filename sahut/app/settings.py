@@ -102,6 +102,11 @@ class Settings:
         """The address from which backups are taken; None when the operator gave a database but no such address."""
         return self.database_backup_url if self.database_url else backup_dsn(self.home)
 
+    @property
+    def backup_is_possible(self) -> bool:
+        """Whether there is, or will be, an address from which backups are taken."""
+        return self.database_url is None or self.database_backup_url is not None
+
 
 def read_settings(environment: Mapping[str, str] = os.environ, *, demo: bool = False) -> Settings:
     """Read all settings; ``demo`` chooses the home of the demo world when none is named.

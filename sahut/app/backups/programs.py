@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote, unquote, urlsplit, urlunsplit
 
+from sahut.app.backups.store import give_to_owner
 from sahut.app.cannot_start import CannotStart
 from sahut.app.child import Child
 from sahut.app.engines.binaries import find_programs
@@ -32,7 +33,7 @@ class Access:
 def access(dsn: str, home: Path, name: str) -> Access:
     """Prepare the way in for PostgreSQL's programs.
 
-    **Writes**: ``run/backup.pgpass`` in the home, readable by us alone.
+    **Writes**: ``run/NAME.pgpass`` in the home, readable by us alone.
     """
     parts = urlsplit(dsn)
     user, password = unquote(parts.username or ""), unquote(parts.password or "")
@@ -42,12 +43,13 @@ def access(dsn: str, home: Path, name: str) -> Access:
     environment = {"PATH": os.environ.get("PATH", "/usr/bin:/bin"), "LC_ALL": "C", "TZ": "UTC"}
     if password:
         escaped = password.replace("\\", "\\\\").replace(":", "\\:")
-        file = home / "run" / "backup.pgpass"
+        file = home / "run" / f"{name}.pgpass"
         draft = file.with_name(f".{file.name}.{os.getpid()}")
         file.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as opened:
             opened.write(f"*:*:*:{user}:{escaped}\n")
+        give_to_owner(file.parent, draft)
         draft.replace(file)
         environment["PGPASSFILE"] = str(file)
     return Access(url, environment)

@@ -27,8 +27,12 @@ from sahut.app.backups.wal import (
     parse_segment,
 )
 from sahut.app.cannot_start import CannotStart
+from sahut.app.engines.account import engine_account
+from sahut.app.private_files import open_private
+from sahut.app.settings import Settings
 
 FORMAT = 1
+OURS = ("bases", "wal", "keys", "heads", "drills.jsonl", "backup.lock", "archive.lock")
 DRILLS_KEPT = 200
 
 
@@ -90,7 +94,9 @@ class Store:
     @contextlib.contextmanager
     def held(self, what: str) -> Iterator[None]:
         """Be the only one that does ``what`` here. **Refuses**: ``CannotStart`` when another one does."""
-        with (self.path / f"{what}.lock").open("ab") as file:
+        lock = self.path / f"{what}.lock"
+        with open_private(lock) as file:
+            give_to_owner(self.path, lock)
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
@@ -221,6 +227,33 @@ def give_to_owner(place: Path, *paths: Path) -> None:
         owner = place.stat()
         for path in paths:
             os.chown(path, owner.st_uid, owner.st_gid)
+
+
+def give_place_to_service(settings: Settings) -> None:
+    """As root, make the place of the backups and give it to the service account, while we can.
+
+    Whoever has root has everything; the account must be able to write here, and below its own directory all is its own.
+    """
+    if settings.backup is None or os.geteuid() != 0:
+        return
+    place = settings.backup.place
+    try:
+        for directory in (*reversed(place.parents), place):
+            if not directory.exists():
+                directory.mkdir(mode=0o711)
+                directory.chmod(0o711)
+        if place.stat().st_uid == 0:
+            account = engine_account(settings.home / "engine")
+            assert account is not None
+            strangers = sorted({path.name for path in place.iterdir()} - set(OURS) - {"lost+found"})
+            if strangers:
+                raise CannotStart(f"{place} holds something else ({strangers[0]}): name a directory of its own.")
+            below = (path for name in OURS if (place / name).is_dir() for path in (place / name).rglob("*"))
+            for path in (place, *place.iterdir(), *below):
+                os.chown(path, account.user_id, account.group_id, follow_symlinks=False)
+        place.chmod(0o700)
+    except OSError as problem:
+        raise CannotStart(f"SAHUT_BACKUP {place} cannot be used: {problem.strerror}.") from problem
 
 
 def now() -> datetime:

@@ -25,8 +25,10 @@ def backup(drill: DrillToo = False, as_json: Json = False, demo: Demo = False) -
     """Take a base backup now, or with --drill prove that the newest can be restored."""
     from sahut.app.backups import drill as do_drill  # noqa: PLC0415
     from sahut.app.backups import take_base  # noqa: PLC0415
+    from sahut.app.logs import write_logs  # noqa: PLC0415
     from sahut.app.settings import read_settings  # noqa: PLC0415
 
+    write_logs("warning", "backup")
     settings = read_settings(demo=demo)
     if drill:
         done = asyncio.run(do_drill(settings, _say(as_json)))
@@ -54,8 +56,10 @@ def restore(
     from sahut.app.backups import parse_moment  # noqa: PLC0415
     from sahut.app.backups import restore as do_restore  # noqa: PLC0415
     from sahut.app.cannot_start import CannotStart  # noqa: PLC0415
+    from sahut.app.logs import write_logs  # noqa: PLC0415
     from sahut.app.settings import read_settings  # noqa: PLC0415
 
+    write_logs("warning", "backup")
     settings = read_settings(demo=demo)
     target = into or settings.home
     if not target.is_absolute():

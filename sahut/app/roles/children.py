@@ -17,6 +17,7 @@ from sahut.app.settings import Settings
 
 WEB_GRACE_S = 6.0  # its own drain takes five at most
 WORK_GRACE_S = 6.0
+ARCHIVE_GRACE_S = 6.0  # it waits for what was committed last
 
 
 class Gate:
@@ -42,7 +43,7 @@ class Gate:
 
 
 class Children:
-    """The ``web`` and ``work`` children of one ``up``."""
+    """The ``web`` and ``work`` children of one ``up``, and the archive when backups are wanted."""
 
     def __init__(
         self, settings: Settings, home: Home, sockets: list[socket.socket], gate: Gate, say: Callable[[str], None]
@@ -58,6 +59,8 @@ class Children:
 
         self._web = keepers("web", settings.web_processes, listening, descriptors)
         self._work = keepers("work", settings.work_processes, [], [])
+        archived = settings.backup is not None and settings.backup_is_possible
+        self._archive = keepers("archive", int(archived), [], [])
         self.keeping: list[asyncio.Task[None]] = []
 
     @property
@@ -67,7 +70,7 @@ class Children:
 
     def start(self) -> None:
         """Start everybody, and keep them running until ``end``."""
-        self.keeping = [asyncio.create_task(keeper.keep()) for keeper in (*self._web, *self._work)]
+        self.keeping = [asyncio.create_task(keeper.keep()) for keeper in (*self._web, *self._work, *self._archive)]
 
     async def end(self) -> None:
         """End everybody, the pages first, so that nobody gives work to those who finish theirs. Twice is once."""
@@ -79,6 +82,7 @@ class Children:
         await asyncio.wait(keeping)  # what they had to say was heard by who waited for them before
         await asyncio.gather(*(keeper.end(grace_s=WEB_GRACE_S) for keeper in self._web))
         await asyncio.gather(*(keeper.end(grace_s=WORK_GRACE_S) for keeper in self._work))
+        await asyncio.gather(*(keeper.end(grace_s=ARCHIVE_GRACE_S) for keeper in self._archive))
 
 
 def _starter(

@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Callable
 import asyncpg
 import structlog
 
+from sahut.app.backups.store import give_place_to_service
 from sahut.app.cannot_start import CannotStart
 from sahut.app.engines import Engine, check_database, connections_for
 from sahut.app.home import Home
@@ -68,6 +69,7 @@ async def _run(settings: Settings, home: Home, *, demo: bool, say: Say) -> None:
     home.refuse_elsewhere(settings)
     sockets = await listen_on(settings.port)
     try:
+        give_place_to_service(settings)
         step_down(home.path, say)
         write_logs(settings.log, "up", home.log / "up.log")
         home.note_process("up", os.getpid())

@@ -8,7 +8,7 @@ beside it as data, and wins. Nothing searches without an end: see `LOOK_AHEAD_DA
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from typing import Any
 
@@ -148,6 +148,8 @@ class BusinessCalendar:
         return sum(self.is_business_day(start + _DAY * n) for n in range(1, days + 1))
 
     def _year(self, day: date) -> "_Year":
+        if isinstance(day, datetime):  # is a date to Python, and is never found among dates
+            raise TypeError("a calendar knows dates; take the date in the zone that is meant")
         if not FIRST_YEAR <= day.year <= LAST_YEAR:
             raise CalendarEnds("year", LAST_YEAR)
         return (

@@ -6,8 +6,8 @@ process needs a number of its own.
 
 What a wrong clock can do: behind, the ids continue after the last one and bear a time that is ahead of the clock (by
 how much tells `ahead_ms`), until the clock has caught up; order and uniqueness never depend on it. Ahead, a single id
-would take all later ones of its shard with it for good, so a clock beyond `not_after_ms` is refused: by default the year
-2100, better the database's own clock and some seconds.
+would take all later ones of its shard with it for good, so a clock beyond `not_after_ms` is refused: by default the
+year 2100, better the database's own clock and some seconds.
 """
 
 SHARDS = 64

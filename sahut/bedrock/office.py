@@ -7,7 +7,7 @@ shorter, as it is for the people in it.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from itertools import pairwise
@@ -25,6 +25,7 @@ from sahut.bedrock.calendar import (
 
 _DAY = timedelta(days=1)
 _MIDNIGHT = time()
+MOST_OPENINGS = 24
 MOST_DAYS = 3_660  # ten years: what `open_seconds_between` measures
 
 
@@ -52,15 +53,17 @@ ALL_DAY: Openings = (Opening(_MIDNIGHT, _MIDNIGHT),)
 
 
 def openings(*written: str) -> Openings:
-    """Openings from their text: `openings("09:00-12:00", "13:00-17:00")` is a day with a break.
+    """Openings from their text: `openings("09:00-12:00", "13:00-17:00")` is a day with a break; 24:00 is midnight.
 
     Refuses: `bad_calendar` with the field `hours`.
     """
     found = []
     for one in written:
-        opens, dash, closes = one.partition("-")
+        opens, dash, closes = one.replace(" ", "").partition("-")
         try:
-            found.append(Opening(time.fromisoformat(opens.strip()), time.fromisoformat(closes.strip())))
+            found.append(
+                Opening(time.fromisoformat(opens), time.fromisoformat("00:00" if closes == "24:00" else closes))
+            )
         except ValueError:
             dash = ""
         if not dash:
@@ -90,6 +93,7 @@ class OfficeHours:
     calendar: BusinessCalendar | None = None
     on_dates: tuple[tuple[date, Openings], ...] = ()
     changes: tuple[tuple[date, Week], ...] = ()
+    _exceptions: dict[date, Openings] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         _zone(self.zone)
@@ -103,6 +107,7 @@ class OfficeHours:
         dates = [day for day, _ in self.on_dates]
         if len(dates) > 1_000 or len(set(dates)) < len(dates):
             raise BadCalendar("on_dates", "too_many" if len(dates) > 1_000 else "twice")
+        object.__setattr__(self, "_exceptions", dict(self.on_dates))
         starts = [day for day, _ in self.changes]
         if len(starts) > 100 or sorted(set(starts)) != starts:
             raise BadCalendar("changes", "too_many" if len(starts) > 100 else "not_in_order")
@@ -111,9 +116,9 @@ class OfficeHours:
         """What the wall's clock shows for the date: its openings, none when closed. Refuses: `calendar_ends`."""
         if not FIRST_YEAR <= day.year <= LAST_YEAR:
             raise CalendarEnds("year", LAST_YEAR)
-        for exception, hours in self.on_dates:
-            if exception == day:
-                return hours
+        exception = self._exceptions.get(day)
+        if exception is not None:
+            return exception
         hours_of_week = self.hours
         for start, changed in self.changes:
             if start <= day:
@@ -219,6 +224,8 @@ def _check(day: Openings, following: Openings) -> None:
     for earlier, later in pairwise(day):
         if earlier.over_midnight or later.opens < earlier.closes:
             raise BadCalendar("hours", "overlap")
+    if len(day) > MOST_OPENINGS:
+        raise BadCalendar("hours", "too_many")
     if any(one.opens.tzinfo or one.closes.tzinfo for one in day):
         raise BadCalendar("hours", "not_a_time")
     if day and following and day[-1].over_midnight and following[0].opens < day[-1].closes:
@@ -234,7 +241,7 @@ def _utc(at: datetime) -> datetime:
 
 def _moment(day: date, at: time, zone: ZoneInfo) -> datetime:
     """The moment, in UTC, at which the wall's clock shows the time; of two the first, of none the skip."""
-    wall = datetime.combine(day, at, zone)
+    wall = datetime.combine(day, at.replace(fold=0), zone)
     moment = wall.astimezone(UTC)
     if moment.astimezone(zone).replace(tzinfo=None) == wall.replace(tzinfo=None):
         return moment

@@ -24,12 +24,17 @@ from pathlib import Path
 from typing import Any
 
 import asyncpg
+import hypothesis
 import pytest
 
 from sahut.app.engines import Engine, app_dsn, owner_dsn, superuser_dsn
 from sahut.db import Pool, migrate, open_pool
 
 TEMPLATE = "sahut_template"
+
+# An example that takes long on a busy machine is no defect; the benches measure.
+hypothesis.settings.register_profile("house", deadline=None)
+hypothesis.settings.load_profile("house")
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from typing import Any
 
 from sahut.bedrock.refusal import Refusal
 
-FIRST_YEAR, LAST_YEAR = 2000, 2098  # the package ends at 2099 for some countries, and a year needs its neighbours
+FIRST_YEAR, LAST_YEAR = 2000, 2099  # a country may begin later or end sooner
 LOOK_AHEAD_DAYS = 400  # a year, and the longest row of holidays after it
 MOST_BUSINESS_DAYS = 1_000
 SATURDAY_SUNDAY = frozenset({5, 6})
@@ -90,7 +90,7 @@ class BusinessCalendar:
             raise BadCalendar("categories", "unknown")
 
     def is_business_day(self, day: date) -> bool:
-        """Whether people work on the date. Refuses: `calendar_ends` before 2000 and after 2098."""
+        """Whether people work on the date. Refuses: `calendar_ends` before 2000 and after 2099."""
         if day in self.extra_workdays:
             return True
         if day in self.extra_holidays:
@@ -171,8 +171,11 @@ _NO_COUNTRY = _Year(frozenset(), frozenset(), frozenset())
 
 @lru_cache(maxsize=1_024)
 def _year_of(country: str, subdivision: str | None, categories: tuple[str, ...], year: int) -> _Year:
-    # A holiday may be observed, and a day made up, across the end of the year: so the neighbours are asked too.
-    found = _country(country)(years=(year - 1, year, year + 1), subdiv=subdivision, categories=categories, expand=False)
+    about = _country(country)
+    if not about.start_year <= year <= about.end_year:
+        raise CalendarEnds("year", about.end_year)
+    # One year is enough: the package puts what is observed across the end of a year into the year of the date.
+    found = about(years=year, subdiv=subdivision, categories=categories, expand=False)
     days = [date(year, 1, 1) + _DAY * n for n in range(366)]
     return _Year(
         _in_year(found, year),

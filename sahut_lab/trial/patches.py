@@ -24,7 +24,12 @@ def copy_tree(target: Path) -> None:
 
 def apply(name: str, tree: Path) -> None:
     """Change the files below `tree` as the patch says. Raises `DoesNotApply`."""
-    for path, old, new in hunks((FOLDER / f"{name}.patch").read_text("utf-8")):
+    apply_text(name, (FOLDER / f"{name}.patch").read_text("utf-8"), tree)
+
+
+def apply_text(name: str, patch: str, tree: Path) -> None:
+    """The same with the text of a patch; `name` is what a complaint calls it. Raises `DoesNotApply`."""
+    for path, old, new in hunks(patch):
         text = (tree / path).read_text("utf-8")
         if (found := text.count(old)) != 1:
             raise DoesNotApply(f"{name}: {path} has these lines {found} times:\n{old}")

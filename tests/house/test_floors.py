@@ -12,11 +12,11 @@ def test_imports_only_go_down() -> None:
     assert lint_imports(config_filename=str(ROOT / "pyproject.toml"), cache_dir=None) == EXIT_STATUS_SUCCESS
 
 
-def test_all_sixteen_rooms_stand_on_a_floor() -> None:
+def test_every_room_stands_on_a_floor() -> None:
     contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
     named = {room for floor in contracts[0]["layers"] for room in floor.split(" | ")}
     rooms = {path.parent.name for path in (ROOT / "sahut").glob("*/__init__.py")}
 
-    assert len(named) == 16
+    assert len(rooms) >= 16
     assert rooms == named
     assert contracts[0]["exhaustive"] is True

@@ -24,6 +24,7 @@ from sahut.care.cases import (
 )
 from sahut.care.contacts import ContactRow, FirstContact, first_contacts, receive_contacts, reserve_number_blocks
 from sahut.care.conversation import add_contacts, reply
+from sahut.care.figures import care_figures
 from sahut.care.promises import PROMISE_CLOCKS
 from sahut.care.rules import (
     ANSWER,
@@ -55,6 +56,7 @@ __all__ = [
     "NoSuchCase",
     "add_contacts",
     "audit_care",
+    "care_figures",
     "case",
     "cases",
     "contact_state",

@@ -138,6 +138,18 @@ select c.id, c.event_id, c.number, c.person_id, c.received_at, c.answer_due_at, 
   left join care.case k on k.id = m.case_id
  where c.number = :number;
 
+-- name: oldest_unanswered
+-- Of the cases whose answers are due soonest: how long the first message that nobody has answered has waited.
+select extract(epoch from work.clock() - min(m.at))::float8 as waited_s
+  from (select subject from work.deadline
+         where kind = 'answer' and kept_at is null and broken_at is null order by next_at limit :at_most) as d
+ cross join lateral (
+        select at from care.message
+         where case_id = d.subject and author = 'customer'
+           and seq > coalesce((select seq from care.message
+                                where case_id = d.subject and author = 'agent' order by seq desc limit 1), 0)
+         order by seq limit 1) as m;
+
 -- name: recent_waits
 -- How long the last answers took, in seconds; of the newest fifty clocks that were kept.
 select percentile_cont(0.5) within group (order by wait)::float8 as median, count(*) as counted

@@ -5,6 +5,7 @@ named text in `queries.sql` of the room that owns the tables.
 """
 
 from sahut.db import tracing
+from sahut.db.figures import server_figures
 from sahut.db.metrics import SHORT_S
 from sahut.db.migrate import MigrationChanged, migrate, pending_migrations
 from sahut.db.pool import (
@@ -57,6 +58,7 @@ __all__ = [
     "open_pool",
     "pending_migrations",
     "refusal_of",
+    "server_figures",
     "tracing",
     "transaction",
 ]

@@ -1,7 +1,7 @@
 """A line: the jobs of one kind that this process holds, those that wait for a lane and those that are in one. No I/O.
 
-How many it may hold grows while claims come back full and its lanes keep up, and falls back to what its lanes can begin
-at once when jobs had to wait too long. So short steps are claimed by the dozen, and long ones never taken from others.
+How many it may hold grows while claims come back full and follow each other quickly, and falls back to what its lanes
+can begin at once when they do not. So short steps are claimed by the dozen, and long ones are not taken from others.
 """
 
 from asyncio import Task
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from sahut.work.jobs.kinds import Job, JobKind
 
 MOST_HELD = 64  # where fewer fit into the lanes, and twice what fits into them where more do
+QUICK_S, SLOW_S = 0.1, 1.0  # between two claims: lanes that keep up, and lanes that do not
 
 
 @dataclass(slots=True, eq=False)
@@ -34,6 +35,7 @@ class Line:
         self.may_have_more = True
         self._fits = kind.at_once * kind.together
         self._may_hold = self._fits
+        self._full_since: float | None = None
 
     @property
     def room(self) -> int:
@@ -48,8 +50,12 @@ class Line:
         self.waiting.extend(Held(job, since, alone=job.tries > 1) for job in jobs)
         count = len(self.waiting) - before
         self.may_have_more = count >= asked
-        if self.may_have_more:
+        between_s = None if self._full_since is None else since - self._full_since
+        self._full_since = since if self.may_have_more else None
+        if self.may_have_more and between_s is not None and between_s < QUICK_S:
             self._may_hold = min(self._may_hold * 2, max(MOST_HELD, 2 * self._fits))
+        elif between_s is not None and between_s > SLOW_S:
+            self._may_hold = self._fits
         return count
 
     def take(self) -> list[Held]:

@@ -13,9 +13,10 @@ import random
 from collections.abc import Callable, Iterable
 from contextlib import suppress
 
+import asyncpg
 import structlog
 
-from sahut.db import AWAY, DATABASE_LOST, Connection, Pool, connection, transaction
+from sahut.db import AWAY, DATABASE_LOST, Connection, DatabaseAway, Pool, connection, transaction
 from sahut.work.jobs.claims import ClaimLost, claim, finish, give_back, lengthen, next_due_in, put_back
 from sahut.work.jobs.kinds import Job, JobKind, ProcessLost, RetryAfter, by_name, judge
 from sahut.work.jobs.line import Held, Line
@@ -27,10 +28,6 @@ DRAIN_S = 4.0
 _LET_GO_S = 1.0
 
 _log = structlog.get_logger()
-
-
-class DatabaseGone(Exception):
-    """The connection broke in the middle of a step; the step has not failed."""
 
 
 def connections_for(kinds: Iterable[JobKind]) -> int:
@@ -155,10 +152,10 @@ class JobRunner:
             with job_span(kind.name, [job.traceparent for job in jobs]), job_tried(kind.name, len(jobs)):
                 async with asyncio.timeout(kind.within_s):
                     await self._do(kind, jobs)
-        except (*DATABASE_LOST, DatabaseGone) as error:
-            _log.warning("jobs_given_back", kind=kind.name, count=len(jobs), error=type(error).__name__)
-            self._returning += jobs
-            job_ended(kind.name, "given_back", len(jobs))
+        except DATABASE_LOST as error:
+            # Not given back at once: a step that breaks its connection each time must come to its last try, not spin.
+            _log.warning("jobs_left_to_their_lease", kind=kind.name, count=len(jobs), error=type(error).__name__)
+            job_ended(kind.name, "lost", len(jobs))
         except Exception as error:  # noqa: BLE001 (whatever it is, it is kept with the job as its story)
             if len(jobs) > 1:
                 _log.warning("jobs_run_alone_instead", kind=kind.name, count=len(jobs), error=type(error).__name__)
@@ -184,8 +181,8 @@ class JobRunner:
                         await handle(open_one, job)
                 await finish(open_one, jobs)
             except Exception as error:
-                if open_one.is_closed():
-                    raise DatabaseGone from error
+                if _is_gone(open_one):
+                    raise DatabaseAway from error
                 raise
 
     async def _put_back(self, kind: JobKind, job: Job, error: Exception) -> None:
@@ -211,7 +208,7 @@ class JobRunner:
                 await self._keep_leases_once()
 
     async def _keep_leases_once(self) -> None:
-        """Renew what runs; give back what did not begin in time, and what a lost connection left undone."""
+        """Renew what runs, and give back what did not begin in time."""
         now = asyncio.get_running_loop().time()
         for line in self._lines.values():
             self._returning += line.waited_too_long(now)
@@ -232,6 +229,8 @@ class JobRunner:
         except BaseException:
             self._returning += returning
             raise
+        for job in returning:
+            job_ended(job.kind, "given_back")
 
     async def _drain(self, within_s: float) -> None:
         """Let what runs end within `within_s`, cancel the rest, and give back what was not done."""
@@ -275,3 +274,11 @@ class JobRunner:
         async with connection(self._pool) as open_one:
             due_in = await next_due_in(open_one, empty)
         return IDLE_S if due_in is None else min(IDLE_S, max(0.01, due_in))
+
+
+def _is_gone(open_one: Connection) -> bool:
+    """Whether the connection broke; the pool takes a broken one away, and then it cannot even be asked."""
+    try:
+        return open_one.is_closed()
+    except asyncpg.InterfaceError:
+        return True

@@ -7,8 +7,8 @@ from typing import Any
 from uuid import UUID
 
 from sahut.bedrock import Refusal, TimeIds
-from sahut.ledger.rules import REFUSALS, KeyReused, LockedBalance, Posted, Transfer, check_transfer, move
-from sahut.work import EventRow, as_json
+from sahut.ledger.rules import REFUSALS, LockedBalance, Posted, Transfer, check_transfer, move
+from sahut.work import EventRow, KeyReused, as_json
 
 PrincipalKey = tuple[int, UUID]
 _ROW = struct.Struct("<qqqqhhqqqqq")
@@ -101,9 +101,11 @@ def hashed_row(
 
 
 def answer_again(
-    refusal: str | None, number: int, posted: tuple[int, int, datetime] | None, refused: tuple[int, int] | None
+    refusal: str | None, number: int | None, posted: tuple[int, int, datetime] | None, refused: tuple[int, int] | None
 ) -> Posted | Refusal:
-    """The answer that was given to a command before, out of its rows."""
+    """The answer that was given to a command before, out of its rows; None is the number of what was no transfer."""
+    if number is None:
+        return KeyReused()
     if refusal is None:
         assert posted is not None, "a posted answer has its transfer"
         return Posted(number, *posted)

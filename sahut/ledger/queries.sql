@@ -100,12 +100,14 @@ select b.account_id, b.posted, b.seq, coalesce(e.last_seq, 0) as last_seq, coale
  order by b.account_id;
 
 -- name: audit_keys
--- Transfers without a key that leads to them, and keys that lead nowhere.
+-- Transfers without a key that leads to them, as far back as keys are remembered, and keys that lead nowhere.
 select 'transfer' as what, t.id from ledger.transfer t
- where not exists (select from work.idempotency i where i.answer = t.id and i.refusal is null)
+ where t.recorded_at >= work.clock() - interval '30 days'
+   and not exists (select from work.idempotency i where i.answer = t.id and i.refusal is null)
  union all
 select 'key', i.answer from work.idempotency i
- where case when i.refusal is null then not exists (select from ledger.transfer t where t.id = i.answer)
+ where i.answer is not null
+   and case when i.refusal is null then not exists (select from ledger.transfer t where t.id = i.answer)
             else not exists (select from ledger.attempt a where a.id = i.answer) end
  limit 20;
 

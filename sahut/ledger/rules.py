@@ -178,12 +178,6 @@ REFUSALS: dict[str, type[PostingRefused]] = {
 }
 
 
-class KeyReused(Refusal):
-    """This key was used for another command. Nothing was written."""
-
-    code = "key_reused"
-
-
 class LockedBalance:
     """A balance under its lock, with the counters of the day it is now. Changed by `move` only."""
 

@@ -61,6 +61,11 @@ TABLE: Mapping[str, Row] = {
     "contended": Row(503, tone="warn"),
     "outcome_unknown": Row(503, tone="warn"),
     "busy": Row(503, tone="warn"),
+    # clocks
+    "no_such_policy": Row(404),
+    "bad_policy": Row(422),
+    "no_running_deadline": Row(409),
+    "deadline_not_moved": Row(409),
     # people
     "wrong_phone_or_pin": Row(401, "pin"),
     "try_later": Row(429, "pin", "warn"),
@@ -82,6 +87,7 @@ TABLE: Mapping[str, Row] = {
     "posting_refused": Row(422),
     "bad_idempotency_key": Row(400),
     "key_reused": Row(422),
+    "request_in_flight": Row(409, tone="warn"),
     # care
     "contact_key_reused": Row(422, "text"),
     "message_key_reused": Row(422, "text"),

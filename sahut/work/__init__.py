@@ -30,7 +30,17 @@ from sahut.work.deadlines.moving import (
 from sahut.work.deadlines.policies import policies_in_force, policy_in_force, write_calendar, write_policy
 from sahut.work.deadlines.rules import BadPolicy, CalendarTerms, NoSuchPolicy, Policy, PolicyTerms
 from sahut.work.deadlines.watch import ClockHandler, DeadlineWatch
+from sahut.work.figures import work_figures
 from sahut.work.hung import end_hung_sessions, watch_hung_sessions
+from sahut.work.idempotency.answers import (
+    KeptAnswer,
+    KeyReused,
+    RequestInFlight,
+    claim,
+    command_hash,
+    keep_answer,
+)
+from sahut.work.idempotency.forgetting import forget_answers, keep_forgetting
 from sahut.work.jobs.enqueue import enqueue, enqueue_all, enqueue_at, reschedule, withdraw
 from sahut.work.jobs.kinds import Job, JobHandler, JobKind, KindTwice, Retry, RetryAfter
 from sahut.work.jobs.overview import (
@@ -89,6 +99,8 @@ __all__ = [
     "JobRow",
     "JobRunner",
     "JobTold",
+    "KeptAnswer",
+    "KeyReused",
     "KindOfJobs",
     "KindTwice",
     "LogDamaged",
@@ -98,6 +110,7 @@ __all__ = [
     "NoSuchPolicy",
     "Policy",
     "PolicyTerms",
+    "RequestInFlight",
     "Retry",
     "RetryAfter",
     "Sealer",
@@ -108,6 +121,8 @@ __all__ = [
     "audit_work",
     "buried_jobs",
     "bury",
+    "claim",
+    "command_hash",
     "connections_for",
     "deadlines_of",
     "end_hung_sessions",
@@ -115,11 +130,14 @@ __all__ = [
     "enqueue_all",
     "enqueue_at",
     "extend_deadline",
+    "forget_answers",
     "forgotten_kinds",
     "head_bytes",
     "job_told",
     "jobs_by_kind",
+    "keep_answer",
     "keep_deadline",
+    "keep_forgetting",
     "key_id_of",
     "leaf_hash",
     "listen",
@@ -147,6 +165,7 @@ __all__ = [
     "sweep",
     "watch_hung_sessions",
     "withdraw",
+    "work_figures",
     "write_calendar",
     "write_policy",
 ]

@@ -12,7 +12,6 @@ from sahut.db import Pool, open_pool, transaction
 from sahut.ledger import (
     DailyLimit,
     InsufficientFunds,
-    KeyReused,
     Ledger,
     MonthlyLimit,
     Posted,
@@ -24,7 +23,7 @@ from sahut.ledger import (
     open_account,
     owners,
 )
-from sahut.work import CannotBeWritten, EventRow, JobRow
+from sahut.work import CannotBeWritten, EventRow, JobRow, KeyReused
 from tests.rooms.world import World, outcome
 
 MOST = 10**15

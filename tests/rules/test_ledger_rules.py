@@ -21,7 +21,6 @@ from sahut.ledger import (
     BalanceCeiling,
     DailyLimit,
     InsufficientFunds,
-    KeyReused,
     MonthlyLimit,
     NoSuchAccount,
     Posted,
@@ -34,7 +33,7 @@ from sahut.ledger import (
 from sahut.ledger.batch import Batch, hashed_row
 from sahut.ledger.posting import local_day
 from sahut.ledger.rules import REFUSALS, AccountState, LockedBalance, check_transfer, move
-from sahut.work import EventRow, JobRow
+from sahut.work import EventRow, JobRow, KeyReused
 
 TODAY = date(2026, 11, 22)
 NOW = datetime(2026, 11, 22, 10, tzinfo=UTC)

@@ -14,13 +14,14 @@ import uvloop
 from sahut.app.home import Home
 from sahut.app.logs import write_logs
 from sahut.app.observing.collector import traced
+from sahut.app.observing.database import ask_for_figures
 from sahut.app.observing.process import observed
 from sahut.app.observing.readiness import DatabaseReadiness
 from sahut.app.settings import Settings
 from sahut.app.wiring import open_work, signer_of
 from sahut.bedrock import SystemClock
 from sahut.journey import clock_handlers
-from sahut.work import DeadlineWatch, listen, run_sealer, watch_hung_sessions
+from sahut.work import DeadlineWatch, keep_forgetting, listen, run_sealer, watch_hung_sessions
 
 DRAIN_S = 4.0
 
@@ -47,8 +48,10 @@ async def _work(settings: Settings, name: str, *, watched: bool) -> None:
         parts = {
             "sealer": run_sealer(settings.app_dsn, signer_of(settings), home.heads, name=f"{name} sealer"),
             "bell": listen(settings.app_dsn, lambda _n: runner.wake(), name=f"{name} bell"),
+            "forgetting": keep_forgetting(pool),
             "deadlines": DeadlineWatch(pool, SystemClock(), clock_handlers()).run(),
             "hung": watch_hung_sessions(pool),
+            "figures": ask_for_figures(settings, name=f"{name} figures"),
         }
         tasks = {asyncio.create_task(part, name=part_name) for part_name, part in parts.items()}
         jobs = asyncio.create_task(runner.run(), name="jobs")

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import typer
 
 from sahut.app.cannot_start import CannotStart
-from sahut.app.commands import backup, lab, proof, roles
+from sahut.app.commands import backup, doctor, lab, proof, psql, roles
 
 # In the order in which they are shown: running it, proving it, trying it.
 TABLE: tuple[tuple[str, Callable[..., None]], ...] = (
@@ -19,6 +19,8 @@ TABLE: tuple[tuple[str, Callable[..., None]], ...] = (
     ("web", roles.web),
     ("work", roles.work),
     ("migrate", roles.migrate),
+    ("doctor", doctor.doctor),
+    ("psql", psql.psql),
     ("audit", proof.audit),
     ("verify", proof.verify),
     ("backup", backup.backup),

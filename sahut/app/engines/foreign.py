@@ -145,6 +145,7 @@ _WORDS: tuple[tuple[type[BaseException], str], ...] = (
     (ssl.SSLCertVerificationError, "the server's certificate is not trusted: name its authority with sslrootcert."),
     (ssl.SSLError, "TLS with the server failed: look at sslmode, sslrootcert, sslcert and sslkey in the address."),
     (asyncpg.ClientConfigurationError, "the address or a parameter in it is not understood."),
+    (FileNotFoundError, "it is not running: start `sahut up` first."),
     (ConnectionRefusedError, "nobody listens at that address: is the database running there?"),
     (TimeoutError, f"the server has not answered within {CONNECT_S:.0f} s: is it running and reachable from here?"),
     (ConnectionError, "the connection was refused or cut: with sslmode=require the server must speak TLS."),

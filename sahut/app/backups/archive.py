@@ -153,6 +153,7 @@ class Archive:
         options: list[str | Path] = [
             *("-d", self._way.url, "-w", "-n", "-S", SLOT, "-D", self._store.stretch(self._state.stretch)),
             "--synchronous",  # flushed as soon as it is here, and only then told to the server as received
+            "--status-interval=1",  # the end of a segment is flushed without being told, until this passes
         ]
         with self._words.open("wb") as output:
             self._child = start("pg_receivewal", options, self._way, output.fileno())

@@ -242,9 +242,9 @@ def give_place_to_service(settings: Settings) -> None:
             if not directory.exists():
                 directory.mkdir(mode=0o711)
                 directory.chmod(0o711)
-        if place.stat().st_uid == 0:
-            account = engine_account(settings.home / "engine")
-            assert account is not None
+        account = engine_account(settings.home / "engine")
+        assert account is not None
+        if place.stat().st_uid in {0, account.user_id}:
             strangers = sorted({path.name for path in place.iterdir()} - set(OURS) - {"lost+found"})
             if strangers:
                 raise CannotStart(f"{place} holds something else ({strangers[0]}): name a directory of its own.")

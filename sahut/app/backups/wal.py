@@ -6,7 +6,7 @@ moment, and whether one is missing, follows from the names alone.
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 SEGMENT_BYTES = 16 << 20
@@ -96,7 +96,7 @@ def newest_timeline(timeline: int, end_lsn: int, histories: Mapping[int, list[Fo
 
 def chain_from(
     start: Segment,
-    there: Iterable[Segment],
+    there: Collection[Segment],
     forks: list[Fork],
     target: int,
     segment_bytes: int = SEGMENT_BYTES,
@@ -106,18 +106,18 @@ def chain_from(
     ``there``: all segments of the archive; ``forks``: the history of ``target``. Where timelines part, the newer file
     holds what both share, so it is taken first, as PostgreSQL does.
     """
-    here = set(there)
-    # Each timeline, and where it begins: the first at the start of all, each other where the one before it was left.
-    timelines, begins = [fork.timeline for fork in forks] + [target], [0] + [fork.lsn for fork in forks]
-    allowed = [Fork(one, begin) for one, begin in zip(timelines, begins, strict=True) if one >= start.timeline]
+    timelines = [fork.timeline for fork in forks] + [target]
+    begins = [0] + [fork.lsn // segment_bytes for fork in forks]
+    ends = [fork.lsn // segment_bytes for fork in forks] + [max((one.number for one in there), default=0)]
+    ways = {one: range(begin, end + 1) for one, begin, end in zip(timelines, begins, ends, strict=True)}
+    here = {one for one in there if one.number in ways.get(one.timeline, ()) and one.timeline >= start.timeline}
     segments: list[Segment] = []
-    number = start.number
+    number, timeline = start.number, start.timeline
     while True:
-        candidates = [Segment(number, way.timeline) for way in reversed(allowed) if number >= way.lsn // segment_bytes]
+        candidates = [Segment(number, one) for one in reversed(timelines) if one >= timeline]
         found = next((segment for segment in candidates if segment in here), None)
         if found is None:
-            later = any(segment.number > number and segment.timeline in timelines for segment in here)
-            missing = Segment(number, segments[-1].timeline if segments else start.timeline)
-            return Chain(tuple(segments), missing if later else None)
+            later = any(segment.number > number for segment in here)
+            return Chain(tuple(segments), Segment(number, timeline) if later else None)
         segments.append(found)
-        number += 1
+        number, timeline = number + 1, found.timeline

@@ -10,6 +10,7 @@ begins anew.
 """
 
 import secrets
+from datetime import UTC, datetime, timedelta
 from threading import Lock
 from uuid import UUID
 
@@ -18,6 +19,7 @@ from sahut.bedrock.clock import Clock
 MOST_AHEAD_MS = 10_000
 _COUNTERS = 1 << 12
 _FRESH = 1 << 11  # a new millisecond begins in the lower half, so that at least 2,048 follow
+_EPOCH, _MILLISECOND = datetime(1970, 1, 1, tzinfo=UTC), timedelta(milliseconds=1)
 _VERSION, _VARIANT = 7 << 76, 0b10 << 62
 
 
@@ -33,7 +35,7 @@ class Uuid7s:
 
     def next(self) -> UUID:
         """The next one, of the clock's millisecond, or of one not more than `MOST_AHEAD_MS` later."""
-        now_ms = int(self._clock.now().timestamp() * 1000)
+        now_ms = (self._clock.now() - _EPOCH) // _MILLISECOND
         with self._lock:
             if now_ms > self._millisecond or self._millisecond - now_ms > MOST_AHEAD_MS:
                 self._millisecond, self._counter = now_ms, secrets.randbelow(_FRESH)

@@ -126,6 +126,9 @@ def test_far_away_is_refused_by_name() -> None:
         ID.add_business_days(date(2099, 12, 30), 9)
     with pytest.raises(CalendarEnds):
         ID.business_days_between(date(2010, 1, 1), date(2026, 1, 1))
+    with pytest.raises(CalendarEnds) as refused:
+        BusinessCalendar("GW").is_business_day(date(2020, 1, 1))  # known since 2023 only
+    assert refused.value.fields() == {"reason": "year", "at_most": 2100}
 
 
 @pytest.mark.parametrize(

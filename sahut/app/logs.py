@@ -1,7 +1,9 @@
 """Logs: one JSON object a line, without personal data.
 
 Events have names and ids. What an exception *says* may quote a row, and rows hold names and numbers of people, so of an
-exception only its kinds and the places in our code are written, never its text.
+exception only its kinds and the places in our code are written, never its text; that holds for what nobody caught, too,
+and of a library's line only the words that stand in the library. A line knows the request and the trace that it belongs
+to, and has a bound.
 """
 
 import contextlib
@@ -9,18 +11,23 @@ import logging
 import logging.handlers
 import os
 import sys
+import threading
 import traceback
 from collections.abc import MutableMapping
 from pathlib import Path
+from types import TracebackType
 from typing import Any
 
 import structlog
 from structlog.typing import ExcInfo, Processor
 
+from sahut.db import tracing
+
 _FILE_BYTES = 10 << 20
 _FILES = 5
 _WORDS_BYTES = 1 << 20
 _SERVER_FILES = 8
+_FIELDS, _VALUE_LETTERS, _EXCEPTION_LETTERS, _FOREIGN_LETTERS = 32, 500, 4000, 200
 
 
 def write_logs(level: str, role: str, file: Path | None = None) -> None:
@@ -37,6 +44,8 @@ def write_logs(level: str, role: str, file: Path | None = None) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.ExceptionRenderer(_places),
         _name(role),
+        _belongs_to,
+        _bounded,
     ]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -46,7 +55,7 @@ def write_logs(level: str, role: str, file: Path | None = None) -> None:
     )
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
+            foreign_pre_chain=[_own_words, *shared],
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.JSONRenderer(),
@@ -59,6 +68,10 @@ def write_logs(level: str, role: str, file: Path | None = None) -> None:
     # A library's debugging may show what it sends; ours does not.
     for chatty in ("asyncio", "httpcore", "httpx", "uvicorn"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    # Python would print what nobody caught, with its text, into the file of last words.
+    sys.excepthook = _uncaught
+    threading.excepthook = lambda told: _uncaught(told.exc_type, told.exc_value, told.exc_traceback)
+    sys.unraisablehook = lambda told: _uncaught(told.exc_type, told.exc_value, told.exc_traceback)
 
 
 def keep_small(directory: Path) -> None:
@@ -92,6 +105,46 @@ def _name(role: str) -> Processor:
         return event
 
     return add_role
+
+
+def _belongs_to(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Add the request and the trace, when there is one."""
+    if (request := tracing.request.get()) is not None:
+        event.setdefault("request", str(request))
+    if (caused := tracing.cause()) is not None:
+        _, event["trace_id"], event["span_id"], _ = caused.split("-")
+    return event
+
+
+def _bounded(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Cut what is too long; a line has a bounded number of bounded fields."""
+    for name in list(event):
+        value = event[name]
+        if name.startswith("_") or isinstance(value, bool | int | float | type(None)):
+            continue
+        text = value if isinstance(value, str) else str(value)
+        most = _EXCEPTION_LETTERS if name == "exception" else _VALUE_LETTERS
+        event[name] = text if len(text) <= most else f"{text[:most]}…"
+    for name in [name for name in event if not name.startswith("_")][_FIELDS:]:
+        del event[name]
+    return event
+
+
+def _own_words(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+    """Of a library's line the first one as it stands in its code: what is filled in may be a row or a request."""
+    record: logging.LogRecord = event["_record"]
+    event["event"] = str(record.msg).split("\n", 1)[0][:_FOREIGN_LETTERS]
+    event["logger"] = record.name
+    return event
+
+
+def _uncaught(kind: type[BaseException], error: BaseException | None, where: TracebackType | None) -> None:
+    if issubclass(kind, KeyboardInterrupt):
+        return
+    told = error if error is not None else kind()
+    structlog.get_logger().critical("uncaught", exc_info=(kind, told, where))
+    with contextlib.suppress(OSError):
+        sys.stderr.write(f"{kind.__name__} was not caught; the log says where.\n")
 
 
 def _places(exc_info: ExcInfo) -> str:

@@ -1,12 +1,14 @@
 """The figures of several processes as one page of Prometheus's text format, each sample with its process. Pure.
 
 A family (HELP, TYPE and its samples) may stand only once on a page, and each process brings all of them; so the pages
-are taken apart by family and put together again, line by line, without reading a single number.
+are taken apart by family and put together again, line by line, without a list of their names.
 Source: Prometheus text exposition format 0.0.4.
 """
 
+import re
 from collections.abc import Mapping
 
+_SAMPLE = re.compile(r"([a-zA-Z_:][\w:]*)(?:\{(.*)\})? ([+-]?(?:\d[\d.eE+-]*|Inf|NaN))", re.ASCII)
 _ENDINGS = ("_bucket", "_count", "_sum", "_total")
 
 
@@ -36,14 +38,11 @@ def merge(pages: Mapping[str, str]) -> str:
 
 def _labelled(line: str, process: str) -> str | None:
     """The sample with its process as first label; None when the line is no sample."""
-    end = next((place for place, letter in enumerate(line) if letter in "{ "), 0)
-    name, rest = line[:end], line[end:]
-    if not name or not (name[0].isalpha() or name[0] in "_:"):
+    found = _SAMPLE.fullmatch(line)
+    if found is None:
         return None
-    if rest.startswith("{"):
-        separator = "" if rest.startswith("{}") else ","
-        return f'{name}{{process="{process}"{separator}{rest[1:]}'
-    return f'{name}{{process="{process}"}}{rest}'
+    name, labels, value = found.groups()
+    return f'{name}{{process="{process}"{"," if labels else ""}{labels or ""}}} {value}'
 
 
 def _family_of(line: str, current: str) -> str:

@@ -44,6 +44,8 @@ from sahut.work.idempotency.forgetting import forget_answers, keep_forgetting
 from sahut.work.jobs.enqueue import enqueue, enqueue_all, enqueue_at, reschedule, withdraw
 from sahut.work.jobs.kinds import Job, JobHandler, JobKind, KindTwice, Retry, RetryAfter
 from sahut.work.jobs.overview import (
+    REASON_CHARACTERS,
+    REVIVED_AT_MOST,
     BuriedJob,
     JobTold,
     KindOfJobs,
@@ -78,7 +80,9 @@ WRITTEN_BY_OTHERS = ("work.event", "work.job", "work.idempotency")
 
 __all__ = [
     "HEAD",
+    "REASON_CHARACTERS",
     "RECEIPTS",
+    "REVIVED_AT_MOST",
     "WRITTEN_BY_OTHERS",
     "BadPolicy",
     "Batcher",

@@ -6,7 +6,7 @@ import pytest
 from typer.testing import CliRunner
 
 from sahut.app.cannot_start import CannotStart
-from sahut.app.commands import TABLE, app
+from sahut.app.commands import GROUPS, TABLE, app
 
 RUN = CliRunner()
 
@@ -17,9 +17,12 @@ def test_help_names_every_command_of_the_table() -> None:
     for name, function in TABLE:
         assert name in told
         assert function.__doc__
+    for name, group in GROUPS:
+        assert name in told
+        assert group.info.help
 
 
-@pytest.mark.parametrize("name", [name for name, _function in TABLE])
+@pytest.mark.parametrize("name", [name for name, _what in (*TABLE, *GROUPS)])
 def test_every_command_explains_itself(name: str) -> None:
     assert RUN.invoke(app, [name, "--help"]).exit_code == 0
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import typer
 
 from sahut.app.cannot_start import CannotStart
-from sahut.app.commands import backup, doctor, lab, proof, psql, roles
+from sahut.app.commands import backup, doctor, jobs, lab, proof, psql, roles
 
 # In the order in which they are shown: running it, proving it, trying it.
 TABLE: tuple[tuple[str, Callable[..., None]], ...] = (
@@ -30,6 +30,8 @@ TABLE: tuple[tuple[str, Callable[..., None]], ...] = (
     ("bench", lab.bench),
     ("trial", lab.trial),
 )
+# Commands with commands below them.
+GROUPS: tuple[tuple[str, typer.Typer], ...] = (("jobs", jobs.jobs),)
 
 app = typer.Typer(
     name="sahut",
@@ -40,6 +42,8 @@ app = typer.Typer(
 )
 for _name, _function in TABLE:
     app.command(_name)(_function)
+for _name, _group in GROUPS:
+    app.add_typer(_group, name=_name)
 
 
 def run() -> None:

@@ -5,7 +5,6 @@ stands in tables.
 """
 
 import asyncio
-import contextlib
 import signal
 
 import structlog
@@ -23,7 +22,7 @@ from sahut.bedrock import SystemClock
 from sahut.journey import clock_handlers
 from sahut.work import DeadlineWatch, keep_forgetting, listen, run_sealer, watch_hung_sessions
 
-DRAIN_S = 4.0
+DRAIN_S = 2.0  # `up` waits six; giving back and closing may take three
 
 _log = structlog.get_logger()
 
@@ -54,13 +53,12 @@ async def _work(settings: Settings, name: str, *, watched: bool) -> None:
             "figures": ask_for_figures(settings, name=f"{name} figures"),
         }
         tasks = {asyncio.create_task(part, name=part_name) for part_name, part in parts.items()}
-        jobs = asyncio.create_task(runner.run(), name="jobs")
+        jobs = asyncio.create_task(runner.run(drain_s=DRAIN_S), name="jobs")
         told = asyncio.create_task(ending.wait())
         await asyncio.wait({told, jobs, *tasks}, return_when=asyncio.FIRST_COMPLETED)
         failed = [task for task in (jobs, *tasks) if task.done()]
-        runner.stop()  # claims nothing new; what is running may finish
-        with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(jobs, DRAIN_S)
+        runner.stop()  # claims nothing new; what runs may finish, the rest is given back
+        await asyncio.wait({jobs})
         for task in (*tasks, told):
             task.cancel()
         await asyncio.gather(*tasks, told, return_exceptions=True)

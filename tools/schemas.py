@@ -27,7 +27,7 @@ def file_of(room: str) -> Path:
 
 def schema_of(room: str, dsn: str) -> str:
     """The definitions of one room's schema, without owners, rights and noise. Reads the database only."""
-    command = [
+    command: list[str | Path] = [
         find_programs() / "pg_dump",
         "--schema-only",
         "--no-owner",

@@ -7,7 +7,16 @@ named text in `queries.sql` of the room that owns the tables.
 from sahut.db import tracing
 from sahut.db.figures import server_figures
 from sahut.db.metrics import SHORT_S
-from sahut.db.migrate import MigrationChanged, migrate, pending_migrations
+from sahut.db.migrate import (
+    Migration,
+    MigrationBlocked,
+    MigrationChanged,
+    NewerDatabase,
+    Patience,
+    known_migrations,
+    migrate,
+    pending_migrations,
+)
 from sahut.db.pool import (
     APPLICATION_SETTINGS,
     POOL_WAIT_S,
@@ -31,7 +40,7 @@ from sahut.db.refusals import (
     named,
     refusal_of,
 )
-from sahut.db.sql import Queries, Query
+from sahut.db.sql import BadQuery, Queries, Query
 
 __all__ = [
     "APPLICATION_SETTINGS",
@@ -40,11 +49,16 @@ __all__ = [
     "DATABASE_LOST",
     "POOL_WAIT_S",
     "SHORT_S",
+    "BadQuery",
     "Connection",
     "Contended",
     "DatabaseAway",
+    "Migration",
+    "MigrationBlocked",
     "MigrationChanged",
+    "NewerDatabase",
     "OutcomeUnknown",
+    "Patience",
     "Pool",
     "Queries",
     "Query",
@@ -52,6 +66,7 @@ __all__ = [
     "connection",
     "give_up",
     "is_away",
+    "known_migrations",
     "migrate",
     "named",
     "open_connection",

@@ -4,7 +4,7 @@ The numbers begin with 0x5A48, which nobody else in a database is likely to use.
 theirs as the class and a shard or a person as the object.
 """
 
-MIGRATION = 0x5A_4801  # session, `sahut.db`: one process migrates, the others wait and then find nothing to do
+MIGRATION = 0x5A_4801  # transaction, `sahut.db`: one process migrates, the others wait and then find nothing to do
 SEALER = 0x5A_4802  # session, `sahut.work`: who holds it seals the log
 TURN = 0x5A_4803  # transaction, `sahut.ledger`: batches of one shard take turns
 PERSON = 0x5A_4804  # transaction, `sahut.care`: two messages of one person cannot open two cases

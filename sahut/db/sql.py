@@ -1,11 +1,12 @@
 """Named SQL: the text stands in `queries.sql`, each query under `-- name: …`, with parameters written `:like_this`.
 
-A parameter becomes `$1`, `$2` … in the order in which it first appears. Everything inside quotes, comments, casts
-(`::bigint`) and array slices (`a[1:2]`) stays as it is.
+A parameter becomes `$1`, `$2` … in the order in which it first appears. Everything inside quotes (single, double,
+dollar), comments, casts (`::bigint`) and array slices (`a[1:2]`) stays as it is. A file that cannot be read this way
+stops the program at its start.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -13,10 +14,15 @@ from typing import Any
 import asyncpg
 
 from sahut.db.pool import Connection
+from sahut.db.tokens import Kind, Unfinished, statements, tokens
 
 _NAME = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
-# What must not be touched comes first, a parameter last: a colon after a colon or a word is a cast or a slice.
-_TOKEN = re.compile(r"'(?:[^']|'')*'|--[^\n]*|::|(?<=[\w\])]):|:([a-z_]\w*)")
+# A colon after a colon or a word is a cast or a slice.
+_PARAMETER = re.compile(r"::|(?<=[\w\])\"]):|:([a-z_]\w*)")
+
+
+class BadQuery(ValueError):
+    """A query in a file of ours cannot be read; the sentence names it."""
 
 
 class Query:
@@ -28,19 +34,30 @@ class Query:
         self.name = name
         order: dict[str, int] = {}
 
-        def number(token: re.Match[str]) -> str:
-            parameter = token[1]
-            if parameter is None:
-                return token[0]
-            return f"${order.setdefault(parameter, len(order) + 1)}"
+        def number(found: re.Match[str]) -> str:
+            return found[0] if found[1] is None else f"${order.setdefault(found[1], len(order) + 1)}"
 
-        self.text = _TOKEN.sub(number, written).strip().rstrip(";")
+        try:
+            if len(statements(written)) != 1:
+                raise BadQuery(f"{name} is to be one statement")
+            parts = [_numbered(kind, part, before, number) for kind, part, before in _with_what_stands_before(written)]
+        except Unfinished as problem:
+            raise BadQuery(f"{name}: {problem}") from None
+        self.text = "".join(parts).strip().rstrip(";")
         self.parameters = tuple(order)
 
     def _arguments(self, values: dict[str, Any]) -> list[Any]:
-        if len(values) != len(self.parameters):
-            raise TypeError(f"{self.name} takes {', '.join(self.parameters)}")
-        return [values[parameter] for parameter in self.parameters]
+        if len(values) == len(self.parameters):
+            try:
+                return [values[parameter] for parameter in self.parameters]
+            except KeyError:
+                pass  # told below
+        missing, unknown = set(self.parameters) - set(values), set(values) - set(self.parameters)
+        raise TypeError(
+            f"{self.name} takes {', '.join(self.parameters) or 'nothing'}"
+            + (f"; missing: {', '.join(sorted(missing))}" if missing else "")
+            + (f"; unknown: {', '.join(sorted(unknown))}" if unknown else "")
+        )
 
     async def fetch(self, connection: Connection, **values: Any) -> list[asyncpg.Record]:
         return await connection.fetch(self.text, *self._arguments(values))
@@ -60,8 +77,13 @@ class Queries:
     """The named queries of one room, each an attribute."""
 
     def __init__(self, written: str) -> None:
-        parts = _NAME.split(written)
-        self._queries = {name: Query(name, body) for name, body in zip(parts[1::2], parts[2::2], strict=True)}
+        before, *parts = _NAME.split(written)
+        names = parts[::2]
+        if any(kind != "comment" and part.strip() for kind, part in tokens(before)):
+            raise BadQuery("a statement stands before the first name")
+        if twice := {name for name in names if names.count(name) > 1}:
+            raise BadQuery(f"named twice: {', '.join(sorted(twice))}")
+        self._queries = {name: Query(name, body) for name, body in zip(names, parts[1::2], strict=True)}
 
     @staticmethod
     @cache
@@ -77,3 +99,17 @@ class Queries:
 
     def __iter__(self) -> Iterator[Query]:
         return iter(self._queries.values())
+
+
+def _with_what_stands_before(written: str) -> Iterator[tuple[Kind, str, str]]:
+    """Each part with the last character before it: a colon at its beginning may be a slice's."""
+    before = ""
+    for kind, part in tokens(written):
+        yield kind, part, before
+        before = part[-1]
+
+
+def _numbered(kind: Kind, part: str, before: str, number: Callable[[re.Match[str]], str]) -> str:
+    if kind != "text":
+        return part
+    return _PARAMETER.sub(number, before + part)[len(before) :]

@@ -10,9 +10,14 @@ import pytest
 
 from sahut.db import (
     APPLICATION_SETTINGS,
+    Migration,
+    MigrationBlocked,
     MigrationChanged,
+    NewerDatabase,
+    Patience,
     Pool,
     Queries,
+    locks,
     migrate,
     open_pool,
     pending_migrations,
@@ -20,7 +25,7 @@ from sahut.db import (
 )
 from sahut.work import EventRow, append_event
 from tests.rooms.conftest import Connect
-from tests.rooms.world import outcome, until_somebody_waits
+from tests.rooms.world import outcome, until
 
 EVENT = EventRow("care", 0, "case_opened", {})
 
@@ -147,15 +152,98 @@ async def test_a_migration_that_fails_leaves_nothing_of_itself(empty_dsn: str, c
 
 
 async def test_a_migration_waits_for_another_process_that_migrates(database: Any, connect: Connect) -> None:
-    from sahut.db.migrate import _LOCK
-
     owner = await connect(database.owner_dsn)
-    await owner.execute("select pg_advisory_lock($1)", _LOCK)
+    await owner.execute("select pg_advisory_lock($1)", locks.MIGRATION)
+    beside = (
+        "select true from pg_stat_activity where datname = current_database()"
+        " and application_name = 'sahut-migrate turn'"
+    )
+
+    gave_up = await outcome(migrate(database.owner_dsn, patience=Patience(others_s=0.1)))
     waiting = asyncio.create_task(migrate(database.owner_dsn))
-    beside = await open_pool(database.app_dsn, size=1, name="sahut-test")
-    await until_somebody_waits(beside)
+    await until(lambda: owner.fetchval(beside))
+    done_before = waiting.done()
+    await owner.execute("select pg_advisory_unlock($1)", locks.MIGRATION)
 
-    await owner.execute("select pg_advisory_unlock($1)", _LOCK)
-
+    assert isinstance(gave_up, MigrationBlocked)
+    assert not done_before
     assert await asyncio.wait_for(waiting, 10) == []
-    await beside.close()
+
+
+# what a migration may meet
+
+FIRST = Migration("0001_first", "-- Why: to try.\ncreate table public.thing (id bigint primary key);")
+
+
+async def test_a_migration_that_cannot_get_its_lock_lets_the_traffic_pass_and_tries_again(
+    empty_dsn: str, connect: Connect
+) -> None:
+    await migrate(empty_dsn, migrations=(FIRST,))
+    wider = Migration("0002_wider", "-- Why: to try.\nalter table public.thing add column name text;")
+    reader = await connect(empty_dsn)
+    short = Patience(lock_wait_s=0.05, tries=3, pause_s=0.02)
+    async with reader.transaction():
+        await reader.execute("select from public.thing")
+        blocked = await outcome(migrate(empty_dsn, migrations=(FIRST, wider), patience=short))
+
+    applied = await migrate(empty_dsn, migrations=(FIRST, wider), patience=short)
+
+    assert isinstance(blocked, MigrationBlocked)
+    assert "0002_wider" in str(blocked)
+    assert applied == ["0002_wider"]
+
+
+async def test_an_older_program_goes_on_beside_what_was_added_and_refuses_what_was_taken_away(
+    empty_dsn: str,
+) -> None:
+    added = Migration("0002_added", "-- Why: to try.\nalter table public.thing add column name text;")
+    gone = Migration("0003_gone", "-- Why: to try.\n-- contract: nobody reads it any more\ndrop table public.thing;")
+    await migrate(empty_dsn, migrations=(FIRST, added))
+    beside = await migrate(empty_dsn, migrations=(FIRST,))
+
+    await migrate(empty_dsn, migrations=(FIRST, added, gone))
+    refused = await outcome(migrate(empty_dsn, migrations=(FIRST, added)))
+
+    assert beside == []
+    assert isinstance(refused, NewerDatabase)
+    assert "0003_gone" in str(refused)
+
+
+INDEX = Migration(
+    "0002_index",
+    "-- Why: to try.\n-- no transaction\n"
+    "create index concurrently if not exists thing_id on public.thing (id);\n"
+    "comment on index public.thing_id is 'so; it is found';\n",
+)
+
+
+async def test_a_migration_without_a_transaction_is_begun_again_where_a_kill_left_it(
+    empty_dsn: str, connect: Connect
+) -> None:
+    await migrate(empty_dsn, migrations=(FIRST,))
+    owner = await connect(empty_dsn)
+    await owner.execute("insert into public.thing values (1), (2)")
+    half_made = await outcome(  # two equal values: the index stays behind and is not valid, as after a kill
+        owner.execute("create unique index concurrently thing_id on public.thing ((id * 0))")
+    )
+    left = "select indisvalid from pg_index where indexrelid = to_regclass('public.thing_id')"
+    before = await owner.fetchval(left)
+
+    applied = await migrate(empty_dsn, migrations=(FIRST, INDEX))
+
+    assert isinstance(half_made, asyncpg.UniqueViolationError)
+    assert before is False
+    assert applied == ["0002_index"]
+    assert await owner.fetchval(left) is True
+    assert await owner.fetchval("select obj_description('public.thing_id'::regclass)") == "so; it is found"
+
+
+async def test_those_who_wait_for_the_turn_do_not_stand_in_the_way_of_an_index_made_beside_the_traffic(
+    empty_dsn: str,
+) -> None:
+    await migrate(empty_dsn, migrations=(FIRST,))
+
+    async with asyncio.timeout(20):
+        applied = await asyncio.gather(*(migrate(empty_dsn, migrations=(FIRST, INDEX)) for _ in range(4)))
+
+    assert sorted(applied) == [[], [], [], ["0002_index"]]

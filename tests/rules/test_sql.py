@@ -2,7 +2,7 @@
 
 import pytest
 
-from sahut.db import Queries, Query
+from sahut.db import BadQuery, Queries, Query
 
 
 def one(written: str) -> Query:
@@ -24,6 +24,14 @@ def one(written: str) -> Query:
         ("values (:a,:b,:c_2)", "values ($1,$2,$3)", ("a", "b", "c_2")),
         ("select :abc, :ab, :a", "select $1, $2, $3", ("abc", "ab", "a")),
         ("select 1;\n", "select 1", ()),
+        ("select $$:a$$, $b$ :c $$ $b$, :d", "select $$:a$$, $b$ :c $$ $b$, $1", ("d",)),
+        ("select /* :a /* :b */ :c */ :d", "select /* :a /* :b */ :c */ $1", ("d",)),
+        (r"select E'it\':a', e'\\', :b", r"select E'it\':a', e'\\', $1", ("b",)),
+        (r"select '\', :a, '\'", r"select '\', $1, '\'", ("a",)),  # a backslash in plain quotes is a backslash
+        ('select "a:b", "say "":c""", "l"[1:2], :d', 'select "a:b", "say "":c""", "l"[1:2], $1', ("d",)),
+        ("select list[:a], list[:a::int]", "select list[$1], list[$1::int]", ("a",)),
+        ("select ';', :a; -- over\n", "select ';', $1; -- over", ("a",)),
+        ("select price$1, a$b$c, :a", "select price$1, a$b$c, $1", ("a",)),
     ],
 )
 def test_parameters_become_numbers_in_the_order_in_which_they_come(
@@ -54,10 +62,27 @@ class Unasked:
 async def test_a_wrong_number_of_parameters_or_a_wrong_name_is_told() -> None:
     query = one("select :a, :b")
 
-    with pytest.raises(TypeError, match="it takes a, b"):
+    with pytest.raises(TypeError, match="it takes a, b; missing: b"):
         await query.fetch(Unasked(), a=1)  # type: ignore[arg-type]
-    with pytest.raises(KeyError, match="b"):
+    with pytest.raises(TypeError, match="it takes a, b; missing: b; unknown: c"):
         await query.fetch(Unasked(), a=1, c=2)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("file", "sentence"),
+    [
+        ("-- name: it\nselect 'x", "it: what begins with"),
+        ("-- name: it\nselect $a$ x $b$", "it: what begins with"),
+        ("-- name: it\nselect 1 /* /* */", "it: the comment"),
+        ("-- name: it\nselect 1; select 2", "it is to be one statement"),
+        ("-- name: it\n-- nothing", "it is to be one statement"),
+        ("-- name: it\nselect 1;\n-- name: it\nselect 2", "named twice: it"),
+        ("select 1;\n-- name: it\nselect 2", "before the first name"),
+    ],
+)
+def test_a_file_that_cannot_be_read_is_told(file: str, sentence: str) -> None:
+    with pytest.raises(BadQuery, match=sentence):
+        Queries(file)
 
 
 @pytest.mark.parametrize("room", ["work.log", "work.jobs", "work.deadlines", "ledger", "people", "care"])

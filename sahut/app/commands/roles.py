@@ -46,7 +46,7 @@ def migrate() -> None:
     from sahut.app.cannot_start import CannotStart  # noqa: PLC0415
     from sahut.app.engines import check_owner  # noqa: PLC0415
     from sahut.app.settings import read_settings  # noqa: PLC0415
-    from sahut.db import MigrationChanged  # noqa: PLC0415
+    from sahut.db import MigrationBlocked, MigrationChanged, NewerDatabase  # noqa: PLC0415
     from sahut.db import migrate as apply  # noqa: PLC0415
 
     settings = read_settings()
@@ -56,10 +56,11 @@ def migrate() -> None:
     if settings.database_url is not None:
         asyncio.run(check_owner(owner))
     try:
-        for migration in asyncio.run(apply(owner)):
-            typer.echo(migration)
-    except MigrationChanged as problem:
-        raise CannotStart(f"The database belongs to another release: {problem}.") from problem
+        applied = asyncio.run(apply(owner))
+    except (MigrationBlocked, MigrationChanged, NewerDatabase) as problem:
+        raise CannotStart(f"The database stays as it is: {problem}.") from problem
+    for migration in applied:
+        typer.echo(migration)
 
 
 def _say(sentence: str) -> None:

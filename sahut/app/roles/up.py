@@ -30,7 +30,15 @@ from sahut.app.roles.keeper import Pauses
 from sahut.app.roles.watch import watch_database
 from sahut.app.settings import Settings
 from sahut.app.stepping_down import step_down
-from sahut.db import AWAY, MigrationChanged, migrate, open_connection, pending_migrations
+from sahut.db import (
+    AWAY,
+    MigrationBlocked,
+    MigrationChanged,
+    NewerDatabase,
+    migrate,
+    open_connection,
+    pending_migrations,
+)
 
 _TIDY_EVERY_S = 60.0
 
@@ -144,8 +152,10 @@ async def _prepare_database(settings: Settings, home: Home) -> None:
         try:
             for name in await migrate(settings.owner_dsn):
                 _log.info("migrated", migration=name)
-        except MigrationChanged as problem:
+        except (MigrationChanged, NewerDatabase) as problem:
             raise CannotStart(f"The database belongs to another release: {problem}.") from problem
+        except MigrationBlocked as problem:
+            raise CannotStart(f"The tables cannot be brought to this release now: {problem}; start again.") from problem
         except AWAY as problem:
             raise CannotStart("The database went away while it was migrated: start again when it is back.") from problem
     elif pending := await _pending(settings):

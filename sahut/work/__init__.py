@@ -10,7 +10,7 @@ an effect and what follows from it (`WRITTEN_BY_OTHERS`); all else of this schem
 """
 
 from sahut.work.audit import audit_work
-from sahut.work.batcher import Batcher, Busy, CannotBeWritten
+from sahut.work.batcher import Batcher, Busy, CannotBeWritten, Weight
 from sahut.work.deadlines.clocks import (
     Deadline,
     NewClock,
@@ -119,6 +119,7 @@ __all__ = [
     "RetryAfter",
     "Sealer",
     "Signer",
+    "Weight",
     "append_event",
     "append_events",
     "as_json",

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 import pytest
 
 from sahut.bedrock import Refusal
-from sahut.db import OutcomeUnknown
-from sahut.work import Batcher, Busy, CannotBeWritten
+from sahut.db import DatabaseAway, OutcomeUnknown
+from sahut.work import Batcher, Busy, CannotBeWritten, Weight
+from tests.rules.stepping import SteppingLoop, run_stepping
 
 SOON_S = 2.0
 POISON = -13
@@ -216,7 +217,7 @@ async def test_a_write_that_forgets_an_answer_leaves_nobody_waiting() -> None:
         asyncio.gather(*(batcher.submit(number) for number in range(3)), return_exceptions=True), SOON_S
     )
 
-    assert isinstance(answers[-1], Exception)
+    assert [type(answer) for answer in answers] == [OutcomeUnknown] * 3  # whose answers are they?
 
 
 async def test_closing_writes_what_waits_and_takes_nothing_new() -> None:
@@ -238,3 +239,139 @@ async def test_closing_writes_what_waits_and_takes_nothing_new() -> None:
 
 async def test_closing_with_nothing_to_do_returns_at_once() -> None:
     await asyncio.wait_for(Batcher(Store().write).close(), SOON_S)
+
+
+def drains() -> "set[asyncio.Task[object]]":
+    return {task for task in asyncio.all_tasks() if task is not asyncio.current_task()}
+
+
+async def test_a_task_that_is_cancelled_before_its_first_step_leaves_nobody_waiting() -> None:
+    store = Store()
+    batcher = Batcher(store.write)
+    futures = [batcher.submit(number) for number in (1, 2)]
+
+    for task in drains():
+        task.cancel()
+    answers = await asyncio.wait_for(asyncio.gather(*futures, return_exceptions=True), SOON_S)
+
+    assert [type(answer) for answer in answers] == [Busy, Busy]
+    assert store.batches == []
+    assert await soon(batcher.submit(3)) == 30  # and the batcher goes on
+
+
+async def test_of_a_cancelled_task_what_was_sent_is_unknown_and_what_waits_is_busy() -> None:
+    store = Store()
+    batcher = Batcher(store.write, limit=2)
+    store.gate.clear()
+    futures = [batcher.submit(number) for number in (1, 2, 3, 4, 5)]
+    await store.entered.wait()
+
+    for task in drains():
+        task.cancel()
+    answers = await asyncio.wait_for(asyncio.gather(*futures, return_exceptions=True), SOON_S)
+
+    assert [type(answer) for answer in answers] == [OutcomeUnknown] * 2 + [Busy] * 3
+    assert store.batches == []
+
+
+async def test_a_cancellation_between_the_halves_of_a_poisoned_batch_answers_both() -> None:
+    """The first half is on its way, the second was never sent."""
+    sent: list[list[int]] = []
+    gate = asyncio.Event()
+
+    async def write(commands: list[int]) -> Sequence[int]:
+        sent.append(commands)
+        if POISON in commands:
+            raise ValueError("the table keeps no such thing")
+        await gate.wait()
+        return commands
+
+    batcher = Batcher(write)
+    futures = [batcher.submit(number) for number in (1, 2, 3, POISON)]
+    while len(sent) < 2:
+        await asyncio.sleep(0)
+    for task in drains():
+        task.cancel()
+    answers = await asyncio.wait_for(asyncio.gather(*futures, return_exceptions=True), SOON_S)
+
+    assert sent == [[1, 2, 3, POISON], [1, 2]]
+    assert [type(answer) for answer in answers] == [OutcomeUnknown] * 2 + [Busy] * 2
+
+
+async def test_a_cancellation_from_inside_the_write_ends_that_batch_only() -> None:
+    async def write(commands: list[int]) -> Sequence[int]:
+        if 1 in commands:
+            raise asyncio.CancelledError
+        return commands
+
+    batcher = Batcher(write, limit=1)
+    first, second = batcher.submit(1), batcher.submit(2)
+
+    with pytest.raises(OutcomeUnknown):
+        await soon(first)
+    assert await soon(second) == 2
+
+
+class TheEnd(BaseException):
+    """What ends a program."""
+
+
+async def test_a_write_that_ends_the_program_leaves_nobody_waiting() -> None:
+    async def write(commands: list[int]) -> Sequence[int]:
+        raise TheEnd
+
+    batcher = Batcher(write, limit=1)
+    futures = [batcher.submit(number) for number in (1, 2)]
+    answers = await asyncio.wait_for(asyncio.gather(*futures, return_exceptions=True), SOON_S)
+
+    assert [type(answer) for answer in answers] == [OutcomeUnknown, Busy]
+    await asyncio.wait_for(batcher.close(), SOON_S)
+
+
+async def test_closing_while_writes_fail_answers_everybody_and_returns() -> None:
+    async def write(commands: list[int]) -> Sequence[int]:
+        raise DatabaseAway
+
+    batcher = Batcher(write, limit=1)
+    futures = [batcher.submit(number) for number in (1, 2, 3)]
+
+    await asyncio.wait_for(batcher.close(), SOON_S)
+
+    assert [type(future.exception()) for future in futures] == [DatabaseAway] * 3
+
+
+async def test_the_line_is_bounded_by_weight_too() -> None:
+    store = Store()
+    batcher: Batcher[int, int] = Batcher(store.write, weight=Weight(of=lambda number: number, at_most=10))
+    store.gate.clear()
+    first = batcher.submit(99)  # heavier than all that may wait, and nothing waits
+    await store.entered.wait()
+    waiting = [batcher.submit(6), batcher.submit(4)]
+
+    with pytest.raises(Busy):
+        batcher.submit(1)
+
+    store.gate.set()
+    assert await asyncio.gather(first, *waiting) == [990, 60, 40]
+    assert await soon(batcher.submit(10)) == 100  # what was written weighs nothing any more
+
+
+def test_who_has_waited_too_long_is_told_so_and_not_written() -> None:
+    async def wait() -> None:
+        store, loop = Store(), asyncio.get_running_loop()
+        assert isinstance(loop, SteppingLoop)
+        batcher = Batcher(store.write, waits_at_most_s=5)
+        store.gate.clear()
+        first = batcher.submit(1)
+        await store.entered.wait()
+        late = [batcher.submit(number) for number in (2, 3)]
+        loop.ahead += 4
+        in_time = batcher.submit(4)
+        loop.ahead += 1.5
+        store.gate.set()
+        answers = await asyncio.gather(first, *late, in_time, return_exceptions=True)
+
+        assert [type(answer) for answer in answers] == [int, Busy, Busy, int]
+        assert store.batches == [[1], [4]]
+
+    run_stepping(wait())

@@ -7,11 +7,12 @@ rounds and those of the reference alternate on the same server, so that a noisy 
 import asyncio
 from typing import Any
 
-from sahut_lab.bench import intake, ledger, live
+from sahut_lab.bench import intake, jobs, ledger, live
 
 NAMES = {
     "ledger": "durable transfers a second through the ledger in process, beside pgbench (size: seconds for each round)",
     "intake": "messages acknowledged a second over HTTP, beside pgbench (size: seconds for each round)",
+    "jobs": "durable steps a second, single and in batches, beside pgbench (size: single steps for each round)",
     "live": "live streams in one web process: memory of each, time from commit to screen (size: streams)",
 }
 
@@ -22,6 +23,8 @@ def run(name: str, *, quick: bool = False, size: int | None = None) -> dict[str,
         return asyncio.run(ledger.bench(quick=quick, seconds=size))
     if name == "intake":
         return asyncio.run(intake.bench(quick=quick, seconds=size))
+    if name == "jobs":
+        return asyncio.run(jobs.bench(quick=quick, jobs=size))
     if name == "live":
         return asyncio.run(live.bench(quick=quick, streams=size))
     raise ValueError(f"no bench is named {name}: {', '.join(NAMES)}")

@@ -1,7 +1,7 @@
 """Amounts, numbers, dates and times as people of each language read them.
 
 Separators and names come from Babel (CLDR), asked once for each; amounts are put together here, because they stand on
-every page and Babel takes a hundred times as long. One rule is the house's own: rupiah is Rp50.000 in all languages,
+every page and Babel takes ten times as long. One rule is the house's own: rupiah is Rp50.000 in all languages,
 and decimals that are zero are not shown.
 """
 

@@ -33,9 +33,9 @@ SLOT = "sahut_backup"
 STATE = "archive.json"
 LOOK_S, HEADS_EVERY_LOOKS = 0.5, 4
 DRAIN_S = 3.0
-_PAUSES_S = (0.0, 0.1, 0.2, 0.5, 1.0, 2.0)
+_PAUSES_S = (0.0, 0.1, 0.2, 0.5, 1.0)
 _SETTLED_S = 10.0
-_BASE_LOOK_S = 5.0
+_BASE_LOOK_S = 1.0
 _BASE_AGAIN = timedelta(minutes=10)
 _SAMPLES = 1200
 

@@ -167,8 +167,10 @@ select c.number from care.contact c
 -- Contacts whose event is missing or commits to another text.
 select c.number from care.contact c
   left join work.event e on e.id = c.event_id and e.kind = 'contact_received'
- where e.body ->> 'commitment' is distinct from encode(sha256(c.salt || convert_to(c.text, 'UTF8')), 'hex')
-    or e.body ->> 'number' is distinct from lpad(c.number::text, 9, '0')
+ where (e.body ->> 'commitment' is distinct from encode(sha256(c.salt || convert_to(c.text, 'UTF8')), 'hex')
+    or e.body ->> 'number' is distinct from lpad(c.number::text, 9, '0'))
+   -- What went with its month cannot be asked any more.
+   and (e.id is not null or c.event_id > (select coalesce(max(highest_id), 0) from work.retired))
  order by c.id limit 20;
 
 -- name: audit_events_without_contact

@@ -59,20 +59,24 @@ from sahut.work.jobs.overview import (
 )
 from sahut.work.jobs.runner import JobRunner, connections_for
 from sahut.work.log.append import append_event, append_events
+from sahut.work.log.months import make_months, stray_months
+from sahut.work.log.published import verify_heads
 from sahut.work.log.reading import (
     Head,
     InclusionProof,
     LogEntry,
     head_bytes,
+    prove_consistency,
     prove_inclusion,
     read_head,
     read_log,
     read_tile,
 )
+from sahut.work.log.retention import NotRetired, OldMonth, months_to_retire, retire_months
 from sahut.work.log.ring import listen
 from sahut.work.log.sealer import LogDamaged, Sealer, run_sealer
 from sahut.work.log.sweep import lost_events, sweep
-from sahut.work.merkle import leaf_hash, path_in, root_and_paths, root_by_path, root_of
+from sahut.work.merkle import consistency_in, extends, leaf_hash, path_in, root_and_paths, root_by_path, root_of
 from sahut.work.rows import EventRow, JobRow, as_json
 from sahut.work.signing import HEAD, RECEIPTS, Signer, key_id_of, signature_is_good
 
@@ -112,6 +116,8 @@ __all__ = [
     "NewClock",
     "NoRunningDeadline",
     "NoSuchPolicy",
+    "NotRetired",
+    "OldMonth",
     "Policy",
     "PolicyTerms",
     "RequestInFlight",
@@ -129,12 +135,14 @@ __all__ = [
     "claim",
     "command_hash",
     "connections_for",
+    "consistency_in",
     "deadlines_of",
     "end_hung_sessions",
     "enqueue",
     "enqueue_all",
     "enqueue_at",
     "extend_deadline",
+    "extends",
     "forget_answers",
     "forgotten_kinds",
     "head_bytes",
@@ -147,18 +155,22 @@ __all__ = [
     "leaf_hash",
     "listen",
     "lost_events",
+    "make_months",
+    "months_to_retire",
     "open_deadline",
     "open_deadlines",
     "path_in",
     "pause_deadline",
     "policies_in_force",
     "policy_in_force",
+    "prove_consistency",
     "prove_inclusion",
     "read_head",
     "read_log",
     "read_tile",
     "reschedule",
     "resume_deadline",
+    "retire_months",
     "revive",
     "revive_kind",
     "root_and_paths",
@@ -167,7 +179,9 @@ __all__ = [
     "run_sealer",
     "running_deadlines",
     "signature_is_good",
+    "stray_months",
     "sweep",
+    "verify_heads",
     "watch_hung_sessions",
     "withdraw",
     "work_figures",

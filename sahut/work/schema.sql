@@ -360,14 +360,27 @@ CREATE TABLE work.job (
     buried_at timestamp with time zone,
     story jsonb DEFAULT '[]'::jsonb NOT NULL,
     body jsonb NOT NULL,
+    held_by text,
+    forgiven integer DEFAULT 0 NOT NULL,
+    traceparent text DEFAULT NULLIF(current_setting('sahut.traceparent'::text, true), ''::text),
     CONSTRAINT job_body_check CHECK ((jsonb_typeof(body) = 'object'::text)),
+    CONSTRAINT job_forgiven_check CHECK ((forgiven >= 0)),
+    CONSTRAINT job_held_by_check CHECK (((length(held_by) >= 1) AND (length(held_by) <= 64))),
     CONSTRAINT job_key_check CHECK (((length(key) >= 1) AND (length(key) <= 200))),
-    CONSTRAINT job_kind_check CHECK (((length(kind) >= 1) AND (length(kind) <= 64)))
-);
+    CONSTRAINT job_kind_check CHECK (((length(kind) >= 1) AND (length(kind) <= 64))),
+    CONSTRAINT job_traceparent_check CHECK ((length(traceparent) <= 128))
+)
+WITH (autovacuum_vacuum_scale_factor='0', autovacuum_vacuum_threshold='10000', autovacuum_analyze_scale_factor='0', autovacuum_analyze_threshold='20000', autovacuum_vacuum_cost_delay='0');
 
 COMMENT ON COLUMN work.job.key IS 'Once for each thing to do; what belongs together begins alike, so that a range of keys finds it.';
 
 COMMENT ON COLUMN work.job.story IS 'The failures so far, newest last, at most ten: [{"at", "error"}].';
+
+COMMENT ON COLUMN work.job.held_by IS 'The process that claimed it last; null when nobody holds it.';
+
+COMMENT ON COLUMN work.job.forgiven IS 'Attempts that do not count as failures: "not yet", or given back before they began.';
+
+COMMENT ON COLUMN work.job.traceparent IS 'The trace of what it follows from (W3C Trace Context), taken from the transaction that wrote it.';
 
 ALTER TABLE work.job ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
     SEQUENCE NAME work.job_id_seq
@@ -485,15 +498,11 @@ CREATE INDEX deadline_subject ON work.deadline USING btree (subject, id);
 
 CREATE INDEX idempotency_at ON work.idempotency USING btree (at);
 
-CREATE INDEX job_due ON work.job USING btree (run_at, id) WHERE (buried_at IS NULL);
+CREATE INDEX job_buried ON work.job USING btree (kind, key) WHERE (buried_at IS NOT NULL);
+
+CREATE INDEX job_due_of_kind ON work.job USING btree (kind, run_at, id) WHERE (buried_at IS NULL);
 
 CREATE INDEX retired_kept ON work.retired USING btree (kept_after);
-
-ALTER INDEX work.event_pkey ATTACH PARTITION work.event_other_pkey;
-
-ALTER INDEX work.seal_event_id_at_key ATTACH PARTITION work.seal_other_event_id_at_key;
-
-ALTER INDEX work.seal_pkey ATTACH PARTITION work.seal_other_pkey;
 
 ALTER INDEX work.event_pkey ATTACH PARTITION work.event_other_pkey;
 

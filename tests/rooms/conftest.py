@@ -1,6 +1,7 @@
 """What the tests of the rooms share: a world, a sealer by hand, and a signer."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 import asyncpg
 import pytest
@@ -8,6 +9,7 @@ import pytest
 from sahut.db import Pool, open_connection
 from sahut.journey import Intake
 from sahut.work import Sealer, Signer
+from tests.conftest import Database
 from tests.rooms.desk import NUMBER_KEY, Desk, ready
 from tests.rooms.world import World, make_world
 
@@ -57,3 +59,9 @@ async def desk(world: World, signer: Signer) -> AsyncIterator[Desk]:
     intake = await ready(Intake(world.pool, signer, NUMBER_KEY, world.clock))
     yield Desk(world, intake)
     await intake.close()
+
+
+@pytest.fixture
+async def owner(database: Database, connect: Connect) -> Any:
+    """The owner of the tables, who may do what the application may not."""
+    return await connect(database.owner_dsn)

@@ -23,6 +23,7 @@ TABLE: tuple[tuple[str, Callable[..., None]], ...] = (
     ("psql", psql.psql),
     ("audit", proof.audit),
     ("verify", proof.verify),
+    ("retain", proof.retain),
     ("backup", backup.backup),
     ("restore", backup.restore),
     ("archive", backup.archive),

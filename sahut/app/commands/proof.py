@@ -9,10 +9,10 @@ import typer
 
 Demo = Annotated[bool, typer.Option("--demo", help="Of the demo home that ./run uses.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
-File = Annotated[
-    Path,
+Files = Annotated[
+    list[Path],
     typer.Argument(
-        help="A receipt, or what *Download receipt* saved: receipt and proof, as JSON.",
+        help="A receipt, or what *Download receipt* saved, as JSON; or files of published heads (*.jsonl).",
         exists=True,
         dir_okay=False,
         readable=True,
@@ -45,20 +45,54 @@ _HOLDS = {
 }
 
 
-def verify(file: File, key: Key = None, as_json: Json = False) -> None:
-    """Check a receipt and its proof of inclusion offline. Exit code 1 when anything it claims does not hold."""
-    from sahut.journey import verify_contact_file  # noqa: PLC0415
-
+def verify(files: Files, key: Key = None, as_json: Json = False) -> None:
+    """Check a receipt with its proof, or published heads of the log, offline. Exit code 1 when it does not hold."""
     try:
         public_key = None if key is None else bytes.fromhex(key)
     except ValueError:
         public_key = b""
     if public_key is not None and len(public_key) != 32:
         raise typer.BadParameter("a public key is 64 hex digits", param_hint="--key")
-    verdict = verify_contact_file(file.read_bytes(), public_key)
+    good, lines = _checked(files, public_key)
     if as_json:
-        typer.echo(json.dumps({"good": verdict.good, "lines": verdict.lines}))
+        typer.echo(json.dumps({"good": good, "lines": lines}))
     else:
-        typer.echo("\n".join([*verdict.lines, _HOLDS[key is None] if verdict.good else "It does NOT hold."]))
-    if not verdict.good:
+        typer.echo("\n".join([*lines, _HOLDS[key is None] if good else "It does NOT hold."]))
+    if not good:
         raise typer.Exit(1)
+
+
+def _checked(files: list[Path], public_key: bytes | None) -> tuple[bool, list[str]]:
+    """The verdict on a receipt, or on all the heads of some files."""
+    from sahut.journey import verify_contact_file  # noqa: PLC0415
+    from sahut.work import verify_heads  # noqa: PLC0415
+
+    if len(files) == 1 and files[0].suffix != ".jsonl":
+        verdict = verify_contact_file(files[0].read_bytes(), public_key)
+        return verdict.good, verdict.lines
+    return verify_heads([file.read_bytes() for file in files], public_key)
+
+
+Months = Annotated[int, typer.Option("--months", help="How many whole months before this one are kept, 3 at least.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Take them away, not only show them.")]
+
+
+def retain(months: Months, yes: Yes = False, as_json: Json = False, demo: Demo = False) -> None:
+    """Show which old months of the log would go; with --yes take them away. Signed heads and proofs stay for ever."""
+    from sahut.app.retention import NoOwner, take_old_months  # noqa: PLC0415
+    from sahut.app.settings import read_settings  # noqa: PLC0415
+    from sahut.work import NotRetired  # noqa: PLC0415
+
+    try:
+        old = asyncio.run(take_old_months(read_settings(demo=demo), months, yes=yes))
+    except (NotRetired, NoOwner) as refused:
+        typer.echo(str(refused), err=True)
+        raise typer.Exit(1) from refused
+    if as_json:
+        told = [{"month": f"{one.month:%Y-%m}", "events": one.events, "unsealed": one.unsealed} for one in old]
+        typer.echo(json.dumps({"gone": yes, "months": told}))
+        return
+    for one in old:
+        typer.echo(f"{one.month:%Y-%m}: {one.events} events, {one.unsealed} of them without a number")
+    done = "They are gone." if yes else "With --yes they go; nothing was changed."
+    typer.echo(done if old else "Nothing is so old.")

@@ -51,6 +51,7 @@ create trigger no_truncate before truncate on work.seal for each statement execu
 -- A clock that jumps must not stop anybody: what falls into no month stands here, is sealed and proven like all else.
 create table work.event_other partition of work.event default;
 create table work.seal_other partition of work.seal default;
+grant select on work.event_other to sahut_app;
 create trigger no_truncate before truncate on work.event_other for each statement execute function work.refuse_change();
 create trigger no_truncate before truncate on work.seal_other for each statement execute function work.refuse_change();
 

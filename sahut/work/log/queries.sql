@@ -142,15 +142,40 @@ select made from work.make_log_partitions() as made;
 select coalesce(max(kept_after), 0) from work.retired;
 
 -- name: audit_log_counts
--- Whether numbers and events fit each other: as many as the highest, none twice, none without its event.
-select (select n from work.head) as head, count(*) as sealed, coalesce(max(s.n), 0) as highest, count(e.id) as with_event
-  from work.seal s left join work.event e on e.id = s.event_id;
+-- Whether the numbers go without a hole from the border of what was taken away to the head.
+select (select n from work.head) as head, (select seen from work.head) as seen, kept.after as kept_after,
+       count(s.n) as sealed, coalesce(max(s.n), kept.after) as highest
+  from (select coalesce(max(kept_after), 0) as after from work.retired) as kept
+  left join work.seal s on s.n > kept.after
+ group by kept.after;
 
 -- name: audit_signed_heads
 select n, root, signed_at, key_id, signature from work.signed_head where n > :after and n <= :upto order by n, signed_at;
 
--- name: audit_tiles
-select position, hashes, root from work.tile where level = :level order by position;
+-- name: level_of_tiles
+-- Neighbouring tiles of one level.
+select position, hashes, root from work.tile
+ where level = :level and position >= :first and position < :after_last order by position;
+
+-- name: audit_tile_counts
+select level, count(*) as count, max(position) as highest from work.tile group by level order by level;
 
 -- name: audit_alarms
 select kind, count(*) as raised from work.event where topic = 'alarm' group by kind order by kind;
+
+-- name: months_of_the_log
+-- The whole months that are older than what is to be kept, oldest first, and what stands in them.
+select to_date(substr(c.relname, 7), 'YYYY_MM') as month,
+       had.events, had.unsealed, had.highest_n
+  from pg_inherits i
+  join pg_class c on c.oid = i.inhrelid
+ cross join lateral (
+        select count(*) as events, count(*) filter (where s.n is null) as unsealed, max(s.n) as highest_n
+          from work.event e left join work.seal s on s.event_id = e.id and s.at = e.at
+         where e.at >= to_date(substr(c.relname, 7), 'YYYY_MM')::timestamp at time zone 'UTC'
+           and e.at < (to_date(substr(c.relname, 7), 'YYYY_MM') + interval '1 month') at time zone 'UTC') as had
+ where i.inhparent = 'work.event'::regclass and c.relname ~ '^event_\d{4}_\d{2}$'
+   and to_date(substr(c.relname, 7), 'YYYY_MM')
+       <= (date_trunc('month', (select work.clock()), 'UTC') at time zone 'UTC' - make_interval(months => :months + 1))::date
+ order by c.relname
+ limit 120;

@@ -17,7 +17,7 @@ import structlog
 
 from sahut.bedrock import Clock, SystemClock
 from sahut.db import AWAY, Queries, locks, open_connection
-from sahut.work import merkle
+from sahut.work import merkle, metrics
 from sahut.work.log.gaps import Gap, changes, fill
 from sahut.work.log.publishing import Publisher
 from sahut.work.log.reading import head_bytes, read_tile
@@ -54,6 +54,7 @@ class Sealer:
         self._open_tiles: list[list[bytes]] = [[]]
         self._seen, self._gaps = 0, deque[Gap]()
         self._recent, self._looks = Recent(), 0
+        self.oldest_at: datetime | None = None  # of the events of the last tick
         self._signed_at, self._signed_n = datetime.min.replace(tzinfo=UTC), -1
 
     async def wait_for_turn(self) -> None:
@@ -89,6 +90,7 @@ class Sealer:
             since=self._recent.since,
             at_most=AT_MOST,
         )
+        self.oldest_at = min((row["at"] for row in rows), default=None)
         if not rows:
             self._gaps.extend(looked)
             return 0
@@ -247,10 +249,12 @@ async def _seal_in_one_session(dsn: str, sealing: Sealing, name: str) -> None:
         sealer = Sealer(connection, sealing.signer, sealing.heads)
         await sealer.wait_for_turn()
         _log.info("sealing")
+        metrics.sealing(True)
         sweeping = asyncio.create_task(run_sweep(dsn, sealer.expect, name=f"{name}-sweep"))
         try:
             await _tick_for_ever(sealer, sealing, sweeping)
         finally:
+            metrics.sealing(False)
             sweeping.cancel()
     finally:
         connection.terminate()
@@ -261,6 +265,8 @@ async def _tick_for_ever(sealer: Sealer, sealing: Sealing, sweeping: "asyncio.Ta
     while not sweeping.done():
         began = loop.time()
         sealed = await sealer.tick()
+        lag_s = None if sealer.oldest_at is None else (sealing.clock.now() - sealer.oldest_at).total_seconds()
+        metrics.ticked(sealed, loop.time() - began, lag_s)
         sealing.on_seal(sealed)
         await sealer.sign(sealing.clock.now())
         if not sealed:

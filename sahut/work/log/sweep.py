@@ -11,9 +11,10 @@ import structlog
 
 from sahut.db import AWAY, Connection, Queries, open_connection
 from sahut.work.log.append import append_event
+from sahut.work.log.months import make_months
 from sahut.work.rows import EventRow
 
-EVERY_S = 60.0
+EVERY_S, MONTHS_EVERY_S = 60.0, 86_400.0
 RECENT, STRIDE, AT_MOST = 400_000, 200_000, 1000
 
 _queries = Queries.load("sahut.work.log")
@@ -50,12 +51,14 @@ async def sweep(connection: Connection) -> list[int]:
 
 
 async def run_sweep(dsn: str, on_found: Callable[[list[int]], None], *, name: str) -> None:
-    """Sweep each minute until cancelled, on a connection of its own so that no tick waits for it.
+    """Sweep each minute until cancelled, on a connection of its own so that no tick waits for it; make months each day.
 
     `on_found` gets the ids found; it belongs to the sealer of the same process, so only who seals sweeps.
     """
+    loop = asyncio.get_running_loop()
+    wait_s, months_due = 0.0, 0.0  # the months at once: after a long rest this one may be missing
     while True:
-        await asyncio.sleep(EVERY_S)
+        await asyncio.sleep(wait_s)
         try:
             # Unlike all others this query reads a whole stretch, so the planner may choose.
             connection = await open_connection(
@@ -63,10 +66,15 @@ async def run_sweep(dsn: str, on_found: Callable[[list[int]], None], *, name: st
                 idle_in_transaction_session_timeout="1000",  # it holds the row that the sealer writes
             )  # fmt: skip
         except AWAY:
+            wait_s = EVERY_S
             continue
         try:
-            on_found(await sweep(connection))
+            if loop.time() >= months_due and await make_months(connection):
+                months_due = loop.time() + MONTHS_EVERY_S
+            if wait_s:
+                on_found(await sweep(connection))
         except AWAY as error:
             _log.warning("sweep_broken_off", error=type(error).__name__)
         finally:
+            wait_s = EVERY_S
             connection.terminate()

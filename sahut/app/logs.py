@@ -27,7 +27,8 @@ _FILE_BYTES = 10 << 20
 _FILES = 5
 _WORDS_BYTES = 1 << 20
 _SERVER_FILES = 8
-_FIELDS, _VALUE_LETTERS, _EXCEPTION_LETTERS, _FOREIGN_LETTERS = 32, 500, 4000, 200
+_FIELDS, _VALUE_LETTERS, _EXCEPTION_LETTERS, _FOREIGN_LETTERS = 24, 500, 4000, 200
+_ALWAYS = frozenset({"event", "level", "timestamp", "role", "logger", "request", "trace_id", "span_id", "exception"})
 
 
 def write_logs(level: str, role: str, file: Path | None = None) -> None:
@@ -125,7 +126,8 @@ def _bounded(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mut
         text = value if isinstance(value, str) else str(value)
         most = _EXCEPTION_LETTERS if name == "exception" else _VALUE_LETTERS
         event[name] = text if len(text) <= most else f"{text[:most]}…"
-    for name in [name for name in event if not name.startswith("_")][_FIELDS:]:
+    more = [name for name in event if not name.startswith("_") and name not in _ALWAYS]
+    for name in more[_FIELDS:]:
         del event[name]
     return event
 

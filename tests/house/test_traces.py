@@ -4,10 +4,12 @@ import asyncio
 import gzip
 import http.server
 import os
+import shutil
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -217,14 +219,15 @@ def test_a_collector_that_is_away_costs_spans_and_no_time() -> None:
 
 
 @pytest.fixture
-async def program(receiver: Receiver, tmp_path: Path) -> AsyncIterator[str]:
+async def program(receiver: Receiver) -> AsyncIterator[str]:
     """The whole program in its own processes, which send their spans to the receiver; its address."""
+    home = tempfile.mkdtemp(prefix="sahut-traces-")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     own = {name: value for name, value in os.environ.items() if not name.startswith("SAHUT_")}
     own |= {
-        "SAHUT_HOME": str(tmp_path / "home"),
+        "SAHUT_HOME": home,
         "SAHUT_PORT": str(port),
         "PYTHONPATH": str(ROOT),
         "OTEL_EXPORTER_OTLP_ENDPOINT": receiver.address,
@@ -248,6 +251,7 @@ async def program(receiver: Receiver, tmp_path: Path) -> AsyncIterator[str]:
     finally:
         process.send_signal(signal.SIGTERM)
         await asyncio.wait_for(process.wait(), 30)
+        shutil.rmtree(home, ignore_errors=True)
 
 
 @pytest.mark.slow

@@ -45,9 +45,9 @@ class MovableClock:
         """The moment to which it was moved last, in UTC."""
         return self._at
 
-    def advance(self, seconds: float) -> datetime:
-        """Move it ahead by so many seconds (back, when negative; to the microsecond), and return the new time."""
-        self._at += timedelta(seconds=seconds)
+    def advance(self, by: timedelta | float) -> datetime:
+        """Move it ahead, or back by what is negative: a length of time, or a number of seconds. Returns the new time."""
+        self._at += by if isinstance(by, timedelta) else timedelta(seconds=by)
         return self._at
 
     def set(self, at: datetime) -> datetime:

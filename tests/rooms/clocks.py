@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 
+from sahut.bedrock import FixedClock
 from sahut.db import Connection, Pool, transaction
 from sahut.work import (
     ClockHandler,
@@ -16,7 +17,6 @@ from sahut.work import (
     policy_in_force,
     write_policy,
 )
-from tests.rooms.world import HandClock
 
 NOON = datetime(2031, 1, 1, 12, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -43,7 +43,7 @@ async def written(pool: Pool, terms: PolicyTerms, valid_from: datetime = NOON) -
 def watch(pool: Pool, at: datetime, *kinds: str, batch: int = 100, **handlers: ClockHandler) -> DeadlineWatch:
     """A watch whose clock shows `at`, for these kinds without anything that follows, and for those with handlers."""
     known = {kind: ClockHandler() for kind in kinds or KINDS}
-    return DeadlineWatch(pool, HandClock(at), known | handlers, batch=batch)
+    return DeadlineWatch(pool, FixedClock(at), known | handlers, batch=batch)
 
 
 async def told(pool: Pool, *kinds: str) -> list[tuple[str, int, dict[str, Any]]]:

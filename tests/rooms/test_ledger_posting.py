@@ -117,7 +117,7 @@ async def test_the_day_and_the_month_are_those_of_the_account(world: World) -> N
     ]
 
     for moment, amount, expected in table:
-        world.clock.time = datetime.fromisoformat(moment + "+00:00")
+        world.clock.set(datetime.fromisoformat(moment + "+00:00"))
         answer = await outcome(world.ledger.post(world.command(amount, debit=payer, credit=payee)))
         assert isinstance(answer, expected or Posted), (moment, amount, answer)
 

@@ -44,9 +44,9 @@ async def test_phone_and_pin_open_a_session_that_ends(world: World, sign_in: Sig
     assert actor == world.sari
     assert ends_at == world.clock.now() + SESSION_LASTS
     assert await who_is(world, token) == world.sari
-    world.clock.time = ends_at - timedelta(microseconds=1)
+    world.clock.set(ends_at - timedelta(microseconds=1))
     assert await who_is(world, token) == world.sari
-    world.clock.time = ends_at
+    world.clock.set(ends_at)
     assert await who_is(world, token) is None
 
 

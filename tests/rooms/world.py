@@ -3,13 +3,14 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 from uuid import UUID, uuid4
 
 import asyncpg
 
+from sahut.bedrock import MovableClock
 from sahut.db import Connection, Pool, transaction
 from sahut.ledger import AccountKind, Ledger, Posted, Transfer, TransferKind, open_account
 from sahut.people import Actor, Role, SignIn, add_person, person
@@ -17,19 +18,6 @@ from sahut.people import Actor, Role, SignIn, add_person, person
 IDR = 360
 PIN = "246813"
 SOON_S = 10.0
-
-
-class HandClock:
-    """A clock that stands still until it is set."""
-
-    def __init__(self, now: datetime) -> None:
-        self.time = now
-
-    def now(self) -> datetime:
-        return self.time
-
-    def advance(self, by: timedelta) -> None:
-        self.time += by
 
 
 @cache
@@ -43,7 +31,7 @@ class World:
     """Sari and Budi are customers, Bima is an agent; each customer has an account with 1,000,000."""
 
     pool: Pool
-    clock: HandClock
+    clock: MovableClock
     ledger: Ledger
     sari: Actor
     budi: Actor
@@ -90,7 +78,7 @@ async def add_actor(
 
 
 async def make_world(pool: Pool) -> World:
-    clock = HandClock(datetime.now(UTC).replace(microsecond=123_456))
+    clock = MovableClock(datetime.now(UTC).replace(microsecond=123_456))
     async with transaction(pool) as connection:
         safeguarding = await open_account(connection, kind="safeguarding", currency="IDR")
         sari = await add_actor(connection, "Sari Wulandari", "+6281200000001")

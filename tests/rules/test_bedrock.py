@@ -34,7 +34,8 @@ def test_a_clock_is_moved_by_hand() -> None:
     assert clock.now() == MOMENT
     assert clock.now().tzinfo is UTC
     assert clock.advance(90.5) == clock.now() == MOMENT + timedelta(seconds=90.5)
-    assert clock.advance(-100) == MOMENT - timedelta(seconds=9.5)
+    assert clock.advance(timedelta(minutes=1)) == MOMENT + timedelta(seconds=150.5)
+    assert clock.advance(-160) == MOMENT - timedelta(seconds=9.5)
     assert clock.set(MOMENT) == clock.now() == MOMENT
 
 

@@ -14,7 +14,7 @@ import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
 
@@ -62,10 +62,11 @@ def free_port() -> int:
 
 
 class RunningHouse:
-    """`sahut up --demo` on `home`, with `web` and `work` processes, at `port`."""
+    """`sahut up --demo` on `home`, with `web` and `work` processes, at `port`; `more`: other settings."""
 
-    def __init__(self, home: Path, *, web: int, work: int) -> None:
+    def __init__(self, home: Path, *, web: int, work: int, more: Mapping[str, str] | None = None) -> None:
         self.home, self.port = home, free_port()
+        self._more = dict(more or {})
         self._web, self._work = web, work
         self._up: Child | None = None
         self._log = (home / "lab-up.log").open("ab")
@@ -81,6 +82,7 @@ class RunningHouse:
             "SAHUT_PORT": str(self.port),
             "SAHUT_WEB_PROCESSES": str(self._web),
             "SAHUT_WORK_PROCESSES": str(self._work),
+            **self._more,
         }
         self._up = Child.start(
             "up",

@@ -2,8 +2,9 @@
 
 Money is a whole number of minor units with its currency; it is read as people type it, and written as they read it.
 Text has bounds. Numbers that people read aloud carry a check digit; ids bear their time. The time comes from a
-`Clock`, always aware, always UTC. What a business day is says a `BusinessCalendar`, when somebody is there `OfficeHours`,
-and how long that takes is said in words that never promise too much. What a polite clerk could say no to is a `Refusal`.
+`Clock`, always aware, always UTC. What a business day is says a `BusinessCalendar`, when somebody is there says
+`OfficeHours`, and how long that takes is said in words that never promise too much. What a polite clerk could say no
+to is a `Refusal`.
 """
 
 from sahut.bedrock.amounts import read_amount

@@ -46,7 +46,7 @@ class MovableClock:
         return self._at
 
     def advance(self, by: timedelta | float) -> datetime:
-        """Move it ahead, or back by what is negative: a length of time, or a number of seconds. Returns the new time."""
+        """Move it ahead, or back by what is negative: a length of time, or seconds. Returns the new time."""
         self._at += by if isinstance(by, timedelta) else timedelta(seconds=by)
         return self._at
 

@@ -13,7 +13,7 @@ from sahut.bedrock import Refusal
 from sahut.db import Connection, Pool, Queries, open_connection, transaction
 from sahut.work import KeptAnswer, KeyReused, RequestInFlight, claim, command_hash, forget_answers, keep_answer
 from tests.rooms.conftest import Connect
-from tests.rooms.world import World, outcome
+from tests.rooms.world import World, outcome, until_somebody_waits
 
 KEY = UUID(int=7)
 FREEZE = command_hash("freeze", b'{"why":"lost"}')
@@ -120,6 +120,26 @@ async def test_a_claim_sees_what_was_committed_between_its_transactions_begin_an
         await late.fetchval("select count(*) from work.idempotency")
         await act(pool)
         assert await claim(late, principal=1, key=KEY, body_hash=FREEZE) == FROZEN
+
+
+async def test_a_claim_looks_with_a_snapshot_of_its_own_after_it_has_the_key(
+    pool: Pool, connect: Connect, app_dsn: str
+) -> None:
+    """The statement began before the first answer was committed, and came to its key after that."""
+    gate, late = await connect(app_dsn), await connect(app_dsn)
+    await gate.execute("select pg_advisory_lock(99, 1)")
+    asked = asyncio.create_task(
+        late.fetchrow(
+            "with held as materialized (select pg_advisory_lock(99, 1))"
+            " select c.status, c.body from held cross join lateral work.claim_key(1, $1) as c",
+            KEY,
+        )
+    )
+    await until_somebody_waits(pool)
+    await act(pool)
+    await gate.execute("select pg_advisory_unlock(99, 1)")
+
+    assert tuple(await asked) == (FROZEN.status, FROZEN.body)
 
 
 async def test_a_transfer_and_an_action_never_share_a_key(world: World) -> None:

@@ -58,6 +58,7 @@ STEPS = st.lists(
         st.tuples(st.just("cancel the tasks"), st.just(0)),
         st.tuples(st.just("close"), st.just(0)),
     ),
+    min_size=10,
     max_size=40,
 )
 
@@ -81,6 +82,8 @@ class Schedule:
                 for _ in range(value):
                     self._submit()
             case "write":
+                for _ in range(2):  # what was just submitted is on its way by then
+                    await asyncio.sleep(0)
                 self._end_a_write(value)
             case "go away":
                 if value in self.asked:

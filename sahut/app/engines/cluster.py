@@ -66,8 +66,10 @@ async def _initdb(draft: Path, programs: Path, account: Account | None, password
         finally:
             await child.end(signal.SIGINT, grace_s=5)
     if code != 0:
-        last = output.read_text(errors="replace").strip().splitlines()[-3:]
-        raise CannotStart(f"The database cannot be made in {draft.parent}: {' '.join(last)}")
+        words = output.read_text(errors="replace").strip().splitlines()
+        # What it said last is that it tidied up; the reason stands before that, unless there was no room even for it.
+        reasons = [line for line in words if "FATAL" in line or "error:" in line] or ["there is no room for it."]
+        raise CannotStart(f"The database cannot be made in {draft.parent}: {reasons[0].strip()}")
 
 
 def check_files(data: Path, major: str) -> bool:

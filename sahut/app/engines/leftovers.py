@@ -73,6 +73,7 @@ def _works_in(process: Path, wanted: str) -> bool:
 def _send(pid: int, order: signal.Signals) -> None:
     try:
         os.kill(pid, order)
+        os.kill(pid, signal.SIGCONT)  # one that somebody has stopped would not hear it
     except ProcessLookupError:
         return  # it went in between, which is what we wanted
 

@@ -33,6 +33,7 @@ _LAST_WORDS = 65_536
 # Given at each start, so that they are those of this release and not of the day of `initdb`.
 _SETTINGS = {
     "unix_socket_permissions": "0700",
+    "hot_standby": "off",  # "ready" then means that a recovery has ended, and not that one may look on
     "fsync": "on",
     "full_page_writes": "on",
     "synchronous_commit": "on",
@@ -111,6 +112,7 @@ class Engine:
         if child is None:
             return
         child.send(signal.SIGINT)
+        child.send(signal.SIGCONT)  # one that somebody has stopped would wait for ever
         ended = asyncio.ensure_future(child.wait())
         began = time.monotonic()
         while not (await asyncio.wait({ended}, timeout=_SENTENCE_EVERY_S))[0]:

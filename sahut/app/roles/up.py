@@ -8,6 +8,7 @@ itself, its children die with it and the next ``up`` finds a clean ground.
 
 import asyncio
 import contextlib
+import errno
 import os
 import signal
 import time
@@ -41,6 +42,7 @@ from sahut.db import (
 )
 
 _TIDY_EVERY_S = 60.0
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 
 Say = Callable[[str], None]
 Keeping = asyncio.Task[None]
@@ -66,8 +68,15 @@ async def up(settings: Settings, *, demo: bool, say: Say) -> None:
         if not running.done():
             say("Ending.")
             running.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await running
+        try:
+            with contextlib.suppress(asyncio.CancelledError):
+                await running
+        except asyncpg.DiskFullError as problem:
+            raise CannotStart("The disk of the database is full: make room and start again.") from problem
+        except OSError as problem:
+            if problem.errno not in _NO_ROOM:
+                raise
+            raise CannotStart(f"SAHUT_HOME {settings.home} cannot be written: {problem.strerror}.") from problem
 
 
 async def _run(settings: Settings, home: Home, *, demo: bool, say: Say) -> None:
@@ -93,10 +102,10 @@ async def _run(settings: Settings, home: Home, *, demo: bool, say: Say) -> None:
             _reached("migrated", began)
             closing.push_async_callback(children.end)  # before the database stops
             gate.open()
-            await announce(settings, home, say, began)
-            _reached("ready", began)
             watching = [asyncio.create_task(watch_database(settings, home, say)), asyncio.create_task(_tidy(home))]
             closing.push_async_callback(_all_cancelled, watching)
+            await announce(settings, home, say, began)
+            _reached("ready", began)
             # They keep for ever: this returns when somebody ends us, or raises what should never have happened.
             await asyncio.gather(*keeping_engine, *children.keeping, *watching)
     finally:
@@ -126,7 +135,7 @@ async def _engine(settings: Settings, home: Home, say: Say) -> AsyncIterator[lis
 async def _keep_engine(engine: Engine, home: Home, say: Say) -> None:
     pauses = Pauses()
     while True:
-        began = time.monotonic()
+        began, told = time.monotonic(), ""
         code = await engine.wait()
         home.forget_process("postgres")
         child_ended("postgres")
@@ -138,8 +147,9 @@ async def _keep_engine(engine: Engine, home: Home, say: Say) -> None:
                 break
             except (CannotStart, asyncpg.PostgresError, *AWAY) as problem:
                 _log.error("engine_not_started", error=type(problem).__name__)
-                if isinstance(problem, CannotStart):
-                    say(f"{problem} It is tried again.")
+                if isinstance(problem, CannotStart) and str(problem) != told:
+                    told = str(problem)
+                    say(f"{problem} It is tried again every few seconds.")
                 await asyncio.sleep(pauses.after(0))
         home.note_process("postgres", engine.pid)
 

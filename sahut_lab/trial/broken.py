@@ -32,6 +32,7 @@ BROKEN: Mapping[str, Expected] = {
         "L1", 3, ("transfers_acknowledged_and_lost", "contacts_acknowledged_and_lost"), ("--victims", "everything")
     ),
     "no_unique_key": Expected("L1", 1, ("transfers_done_twice", "contacts_done_twice"), ("--victims", "web")),
+    "restore_without_the_unfinished_segment": Expected("drill", 3, ("acknowledged_and_lost",)),
     "sequence_cursor": Expected("sealer", 8_000, ("missed",)),
     "snapshot_xmax_horizon": Expected("sealer", 25_000, ("missed", "unsealed", "alarms")),
 }

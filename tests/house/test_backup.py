@@ -468,8 +468,8 @@ async def test_a_full_archive_never_stops_the_database_and_catches_up(world: Wor
         settings = World(above).settings()
         async with running(settings):
             stretch = Store(above / "backup").stretch(1)
-            current = next(stretch.glob(f"*{PARTIAL}"), None)
-            await until(lambda: next(stretch.glob(f"*{PARTIAL}"), None) is not None or current is not None)
+            await one(settings.app_dsn, INSERT + " returning id", 6)  # begins a segment
+            await until(lambda: next(stretch.glob(f"*{PARTIAL}"), None))
             number = int(next(stretch.glob(f"*{PARTIAL}")).stem, 16)
             blocked = stretch / f"{number + 1:024X}{PARTIAL}"
             blocked.symlink_to("/dev/full")  # the next segment finds no space left on the device

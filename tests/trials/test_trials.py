@@ -26,6 +26,13 @@ def test_pulling_any_plug_changes_nothing_but_the_time() -> None:
     assert verdict["counters"]["kills"] >= 10
 
 
+def test_a_lost_machine_costs_less_than_a_second() -> None:
+    verdict = trial.run("drill", seed=1)
+
+    assert passed(verdict), verdict
+    assert verdict["counters"]["acknowledged"] > 100
+
+
 @pytest.mark.parametrize("name", sorted(BROKEN))
 def test_a_broken_build_is_caught(name: str) -> None:
     verdict = run_broken(name, seed=1)

@@ -13,7 +13,7 @@ from sahut.db import Pool, Queries, connection, transaction
 from sahut.people.actor import Actor
 from sahut.people.persons import add_session
 from sahut.people.rules import TryLater, WrongPhoneOrPin, normal_phone, tries_after, wait_after
-from sahut.work import Busy
+from sahut.work import Busy, lane_refused, watch_lane
 
 _queries = Queries.load("sahut.people")
 # RFC 9106 section 4, second recommended option with half its memory and one lane: a PIN has few digits anyhow, and
@@ -37,6 +37,8 @@ class SignIn:
         self._unknown = ThreadPoolExecutor(1, thread_name_prefix="no-pin")
         self._waiting: Counter[str] = Counter()
         self._unknown_waiting = 0
+        watch_lane("pin", lambda: sum(self._waiting.values()))
+        watch_lane("no_pin", lambda: self._unknown_waiting)
         # Unknown phones are counted and told to wait like known ones, or the wait would tell which are known.
         self._unknown_tries: OrderedDict[str, tuple[int, datetime]] = OrderedDict()
         # Checked when the phone is unknown, so that both answers take the same time.
@@ -61,6 +63,7 @@ class SignIn:
             raise await self._refuse_unknown(phone, pin, now)
         _check_wait(row["try_again_at"], now)  # before the slow part, and once more below, under the lock
         if self._waiting[phone] >= _WAITING_FOR_ONE or self._waiting.total() >= _WAITING:
+            lane_refused("pin")
             raise Busy
         self._waiting[phone] += 1
         try:
@@ -95,6 +98,7 @@ class SignIn:
                 self._unknown_tries[phone] = (tries, again_at)
                 return wait
         if self._unknown_waiting >= _UNKNOWN_WAITING:
+            lane_refused("no_pin")
             return Busy()
         tries = tries_after(tries, again_at, now)
         self._unknown_tries[phone] = (tries, now + wait_after(tries))

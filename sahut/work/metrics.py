@@ -174,7 +174,7 @@ def ticked(sealed: int, took_s: float, lag_s: float | None = None) -> None:
     if sealed:
         _SEALED.inc(sealed)
     if lag_s is not None:
-        _SEAL_LAG.observe(lag_s)
+        _SEAL_LAG.observe(max(0.0, lag_s))
 
 
 def sealing(yes: bool) -> None:

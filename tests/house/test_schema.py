@@ -110,3 +110,20 @@ async def test_the_application_can_switch_nothing_off(pool: Pool) -> None:
     assert await pool.fetchval("select count(*) from pg_class where relowner = current_user::regrole") == 0
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await pool.execute("set session_replication_role = replica")
+
+
+async def test_every_month_of_the_log_is_append_only_like_the_log(database: Database) -> None:
+    """Triggers for rows come with the parent, those for statements do not: each part must have its own."""
+    connection = await asyncpg.connect(database.owner_dsn)
+    try:
+        parts = await connection.fetch("""
+            select p.relid::regclass::text as part,
+                   array(select tgname::text from pg_trigger
+                          where tgrelid = p.relid and tgenabled = 'O' order by 1) as triggers
+              from unnest(array['work.event', 'work.seal']) as parent (name)
+             cross join pg_partition_tree(parent.name::regclass) as p""")  # fmt: skip
+        assert len(parts) >= 2 * 6  # the parent, what fell into no month, this month and three more
+        for part in parts:
+            assert part["triggers"] == ["append_only", "no_truncate"], part["part"]
+    finally:
+        await connection.close()

@@ -101,7 +101,7 @@ class Worker:
     def _born(self) -> Process:
         process = Process(self._name, self._wire)
         runner = JobRunner(process, kinds(), name=self._name)  # type: ignore[arg-type]
-        watch = DeadlineWatch(process, process, {CLOCK: ClockHandler(broken=broken)})  # type: ignore[arg-type]
+        watch = DeadlineWatch(process, {CLOCK: ClockHandler(broken=broken)})  # type: ignore[arg-type]
         process.start(runner.run())
         process.start(watch.run())
         process.start(self._seal(process))

@@ -29,8 +29,8 @@ _GROUND = """
     create table simulation.clocked (subject bigint not null);
     create table simulation.effect (
         key text not null, attempt int not null, at timestamptz not null default work.clock());
-    grant usage on schema simulation to sahut_app;
-    grant select on simulation.clock to sahut_app;
+    grant usage on schema simulation to public;
+    grant select on simulation.clock to public;  -- whoever asks work.clock(), also as owner
     grant insert on simulation.fact, simulation.effect, simulation.clocked to sahut_app;
     create or replace function work.clock() returns timestamptz language sql volatile
         as 'select ''epoch''::timestamptz + last_value * interval ''1 microsecond'' from simulation.clock';
@@ -57,6 +57,8 @@ async def _run(home: Path, template: str, seed: int, weather: Weather) -> dict[s
         await above.execute(f"create database {name} template {template}")
         control = await asyncpg.connect(superuser_dsn(home, name))
         await control.execute(_GROUND)
+        await control.execute("select setval('simulation.clock', $1)", int(EPOCH.timestamp()) * 1_000_000)
+        await control.execute("select work.make_log_partitions()")  # the log's months are those of the virtual time
     chance, told = Chance(seed, weather), Told()
     wire = Wire(app_dsn(home, name), control, chance, EPOCH)
     try:

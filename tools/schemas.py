@@ -12,12 +12,17 @@ from pathlib import Path
 
 from sahut.app.engines import Engine, owner_dsn
 from sahut.app.engines.binaries import find_programs
-from sahut.db import migrate
+from sahut.db import known_migrations, migrate
 
-ROOMS = ("work", "ledger", "people", "care")
 HEAD = "-- The tables of this room as they are today. Made from the migrations by tools/schemas.py; do not edit.\n\n"
 _NOISE = re.compile(r"^(--.*|SET .*|SELECT pg_catalog\..*|\\(un)?restrict .*|CREATE SCHEMA .*)\n", re.MULTILINE)
 _HOUSE = Path(__file__).resolve().parent.parent
+# A room has tables when a migration makes its schema. `db` remembers migrations by itself and has no others to show.
+ROOMS = tuple(
+    room
+    for migration in known_migrations()
+    for room in re.findall(r"^create schema (\w+)", migration.text, re.MULTILINE)
+)
 
 
 def file_of(room: str) -> Path:

@@ -40,7 +40,7 @@ async def open_house(settings: Settings, name: str) -> AsyncIterator[House]:
     clock = SystemClock()
     signer = signer_of(settings)
     async with open_process_pool(settings, WEB_POOL, name) as pool, contextlib.AsyncExitStack() as closing:
-        ledger = Ledger(pool, clock)
+        ledger = Ledger(pool)
         closing.push_async_callback(_within, ledger.batcher.close)
         intake = Intake(pool, signer, key(settings.home, "number.key"), clock)
         await intake.start()

@@ -118,7 +118,7 @@ async def transaction(pool: Pool) -> AsyncIterator[Connection]:
         except BaseException as error:
             await _roll_back(held, work)
             # The block may talk to others than the database; what they say is not ours to name.
-            if isinstance(error, (*DATABASE_LOST, *CONFLICT)) or held.is_closed():
+            if isinstance(error, (*DATABASE_LOST, *CONFLICT)) or _has_gone(held):
                 with named():
                     raise
             raise
@@ -130,10 +130,18 @@ async def transaction(pool: Pool) -> AsyncIterator[Connection]:
                 raise
 
 
+def _has_gone(held: Connection) -> bool:
+    """Whether the connection is closed; the pool takes one back at once that the server has ended."""
+    try:
+        return held.is_closed()
+    except asyncpg.InterfaceError:
+        return True
+
+
 async def _roll_back(held: Connection, work: "asyncpg.transaction.Transaction") -> None:
     """Undo what can still be undone; a connection that has gone was undone by the server."""
     try:
-        if not held.is_closed() and held.is_in_transaction():
+        if not _has_gone(held) and held.is_in_transaction():
             await work.rollback()
     except AWAY:
         give_up(held)

@@ -1,12 +1,11 @@
 """Accounts: opening them, and reading balances and entries."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Literal
 
 from sahut.bedrock import MOST_MINOR, currency_code, currency_number
 from sahut.db import Connection, Queries
-from sahut.ledger.posting import local_day
 
 AccountKind = Literal["customer", "merchant", "safeguarding", "fees", "suspense"]
 
@@ -68,7 +67,6 @@ async def open_account(
         zone=zone,
         floor=-_NO_LIMIT if owner is None else 0,
         ceiling=_NO_LIMIT if ceiling_minor is None else ceiling_minor,
-        day=local_day(datetime.now(UTC), zone),
         day_out_cap=_NO_LIMIT if day_out_cap_minor is None else day_out_cap_minor,
         month_in_cap=_NO_LIMIT if month_in_cap_minor is None else month_in_cap_minor,
     )

@@ -23,18 +23,22 @@ from sahut.ledger.batch import Batch, PrincipalKey, answer_again
 from sahut.ledger.rules import LockedBalance, Posted, Transfer
 from sahut.work import Batcher
 
+# What a row of `look_up_and_lock` is, in its first column, and where its last row has the time.
+_KNOWN, _BALANCES, _AT = 0, 1, 17
 _queries = Queries.load("sahut.ledger")
 
 
 class Ledger:
     """Posts transfers for one process. Several processes may post; the batches of a shard take turns.
 
-    `shard`: 0 to 63; all accounts that meet in one transfer belong to one shard.
+    `clock`: None goes by the clock of the database, which comes back with the locks and costs nothing: one for all
+    processes, so that a machine whose clock is wrong uses up nobody's daily limit. `shard`: 0 to 63; all accounts that
+    meet in one transfer belong to one shard.
     """
 
-    def __init__(self, pool: Pool, clock: Clock, *, shard: int = 1) -> None:
+    def __init__(self, pool: Pool, clock: Clock | None = None, *, shard: int = 1) -> None:
         self._pool, self._clock, self._shard = pool, clock, shard
-        # In a statement of its own: a look-up in the same statement would use a snapshot from before the turn came.
+        # In a statement of its own: the look-up in the same statement would use a snapshot from before the turn came.
         self._take_turn = f"begin; select pg_advisory_xact_lock({locks.TURN}, {shard})"
         self.batcher: Batcher[Transfer, Posted] = Batcher(self.post_batch, name="ledger")
 
@@ -48,7 +52,7 @@ class Ledger:
         return await self.batcher.submit(command)
 
     async def post_batch(self, commands: list[Transfer]) -> Sequence[Posted | Refusal]:
-        """Post 1 to 1,000 commands in one transaction; the answers in the same order. Five round trips, one commit."""
+        """Post 1 to 1,000 commands in one transaction; the answers in the same order. Four round trips, one commit."""
         return await again_after_conflict(lambda: self._post_once(commands))
 
     async def _post_once(self, commands: list[Transfer]) -> list[Posted | Refusal]:
@@ -75,37 +79,22 @@ class Ledger:
         return answers
 
     async def _decide_and_write(self, connection: Connection, commands: list[Transfer]) -> list[Posted | Refusal]:
-        last_id, known = await self._known(connection, commands)
-        accounts = {command.debit for command in commands} | {command.credit for command in commands}
-        now = self._clock.now()
-        rows = await _queries.lock_balances.fetch(connection, accounts=list(accounts))
-        balances = {row[0]: LockedBalance(tuple(row), local_day(now, row[13])) for row in rows}
-        batch = Batch(TimeIds(self._shard, last_id), now, known, balances)
+        rows = await _queries.look_up_and_lock.fetch(
+            connection,
+            principals=[command.principal for command in commands],
+            keys=[command.key for command in commands],
+            accounts=list({command.debit for command in commands} | {command.credit for command in commands}),
+            shard=self._shard,
+        )
+        *found, end = map(tuple, rows)
+        now: datetime = end[_AT] if self._clock is None else self._clock.now()
+        balances = {row[1]: LockedBalance(row[1:15], local_day(now, row[14])) for row in found if row[0] == _BALANCES}
+        known = dict(_known_answer(row) for row in found if row[0] == _KNOWN)
+        batch = Batch(TimeIds(self._shard, end[1]), now, known, balances)
         answers = [batch.answer(command) for command in commands]
         if batch.keys:
             await self._write(connection, batch, now)
         return answers
-
-    async def _known(
-        self, connection: Connection, commands: list[Transfer]
-    ) -> tuple[int, dict[PrincipalKey, tuple[bytes, Posted | Refusal]]]:
-        rows = await _queries.known_answers.fetch(
-            connection,
-            principals=[command.principal for command in commands],
-            keys=[command.key for command in commands],
-            shard=self._shard,
-        )
-        known = {
-            (row[0], row[1]): (
-                row[2],
-                answer_again(
-                    row[4], row[3], None if row[5] is None else row[5:8], None if row[8] is None else row[8:10]
-                ),
-            )
-            for row in rows
-            if row[0] is not None
-        }
-        return rows[0]["last_id"], known
 
     async def _write(self, connection: Connection, batch: Batch, now: datetime) -> None:
         number, digest = batch.close()
@@ -125,6 +114,13 @@ class Ledger:
             **_columns("b_", _BALANCE, changed),
         )  # fmt: skip
         assert status == f"UPDATE {len(changed)}", "a balance changed outside its turn"
+
+
+def _known_answer(row: tuple[Any, ...]) -> tuple[PrincipalKey, tuple[bytes, Posted | Refusal]]:
+    _, principal, _, answer, debit_seq, debit_after, had, bound, *_, refusal, key, body_hash, recorded_at = row
+    posted = None if debit_seq is None else (debit_seq, debit_after, recorded_at)
+    refused = None if had is None else (had, bound)
+    return (principal, key), (body_hash, answer_again(refusal, answer, posted, refused))
 
 
 async def _roll_back(connection: Connection) -> None:

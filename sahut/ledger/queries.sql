@@ -1,21 +1,28 @@
--- name: known_answers
--- Answers to these keys, and the highest id that the shard has committed; always at least one row.
-select k.principal, k.key, k.body_hash, k.answer, k.refusal, k.debit_seq, k.debit_after, k.recorded_at, k.had, k.bound, last.id as last_id
-  from (select coalesce(max(id), 0) as id from ledger.batch where shard = :shard) as last
-  left join lateral (
-        select i.principal, i.key, i.body_hash, i.answer, i.refusal, t.debit_seq, t.debit_after, t.recorded_at, a.had, a.bound
-          from unnest(:principals::bigint[], :keys::uuid[]) as asked (principal, key)
-          join work.idempotency i on i.principal = asked.principal and i.key = asked.key
-          left join ledger.transfer t on i.refusal is null and t.id = i.answer
-          left join ledger.attempt a on i.refusal is not null and a.id = i.answer) as k on true;
-
--- name: lock_balances
--- Locks in order of id.
-select account_id, currency, posted, held, floor, ceiling, seq, state, day, day_out, day_out_cap, month_in, month_in_cap, zone
-  from ledger.balance
- where account_id = any(:accounts::bigint[])
- order by account_id
-   for no key update;
+-- name: look_up_and_lock
+-- All that a batch is decided by, in one round trip: the answers to keys that were asked before (what = 0), the balances,
+-- locked in order of id (what = 1), and last the time and the highest id that the shard has committed (what = 2). It is a
+-- statement after the one that takes the turn, so its snapshot has all that was posted before; a balance that somebody
+-- else is changing meanwhile (freezing it) is waited for and read as it is then.
+with locked as (
+    select account_id, currency, posted, held, floor, ceiling, seq, state, day, day_out, day_out_cap, month_in, month_in_cap, zone
+      from ledger.balance
+     where account_id = any(:accounts::bigint[])
+     order by account_id
+       for no key update)
+select 0 as what, i.principal as a, null::smallint as currency, i.answer as b, t.debit_seq as c, t.debit_after as d, a.had as e,
+       a.bound as f, null::smallint as state, null::date as day, null::bigint as g, null::bigint as h, null::bigint as i,
+       null::bigint as j, i.refusal as words, i.key as key, i.body_hash as hash, t.recorded_at as at
+  from unnest(:principals::bigint[], :keys::uuid[]) as asked (principal, key)
+  join work.idempotency i on i.principal = asked.principal and i.key = asked.key
+  left join ledger.transfer t on i.refusal is null and t.id = i.answer
+  left join ledger.attempt a on i.refusal is not null and a.id = i.answer
+ union all
+select 1, account_id, currency, posted, held, floor, ceiling, seq, state, day, day_out, day_out_cap, month_in, month_in_cap, zone,
+       null, null, null
+  from locked
+ union all
+select 2, coalesce((select max(id) from ledger.batch where shard = :shard), 0), null, null, null, null, null, null, null, null,
+       null, null, null, null, null, null, null, work.clock();
 
 -- name: write_batch
 -- Everything of a batch in one statement. The balances count their entries, so a change outside its turn would show.
@@ -57,7 +64,7 @@ select id from ledger.account where kind = :kind and currency = :currency and ow
 
 -- name: open_balance
 insert into ledger.balance (account_id, currency, zone, floor, ceiling, day, day_out_cap, month_in_cap)
-values (:account, :currency, :zone, :floor, :ceiling, :day, :day_out_cap, :month_in_cap);
+values (:account, :currency, :zone, :floor, :ceiling, (work.clock() at time zone :zone)::date, :day_out_cap, :month_in_cap);
 
 -- name: customer_account
 select id from ledger.account where owner = :owner and kind = 'customer' and currency = :currency;

@@ -187,7 +187,7 @@ class LockedBalance:
     )  # fmt: skip
 
     def __init__(self, row: tuple[Any, ...], today: date) -> None:
-        """`row`: the columns of the query `lock_balances`, in their order. `today`: in the zone of the account."""
+        """`row`: the balance in the query `look_up_and_lock`, in its order. `today`: in the zone of the account."""
         (
             self.account_id, self.currency, self.posted, self.held, self.floor, self.ceiling, self.seq, self.state,
             counted_day, self.day_out, self.day_out_cap, self.month_in, self.month_in_cap, _,

@@ -54,7 +54,8 @@ async def test_every_query_prepares_with_the_rights_of_the_application(package: 
     async with pool.acquire() as connection:
         for query in Queries.load(package):
             try:
-                await connection.prepare(query.text)
+                prepared = await connection.prepare(query.text)
+                assert len(prepared.get_parameters()) == len(query.parameters), query.name
                 await connection.execute(
                     f"explain (costs off, generic_plan) {query.text}"
                 ) if query.parameters else None

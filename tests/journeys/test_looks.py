@@ -84,8 +84,8 @@ async def test_a_flood_from_nobody_pushes_no_customer_off_the_queue(service: Ser
     async with service.house.writing() as connection:
         await connection.execute(
             "with flood as (insert into care.case"
-            " (number, person_id, matter, language, state, last_seq, opened_at, changed_at)"
-            " select 300000000 + n, 0, 'other', 'id', 'open', 0, now(), now() from generate_series(1, 120) n"
+            " (number, person_id, matter, language, state, opened_at, changed_at)"
+            " select 300000000 + n, 0, 'other', 'id', 'open', now(), now() from generate_series(1, 120) n"
             " returning id)"
             " insert into work.deadline (kind, subject, audience, policy, opened_at, due_at)"
             " select 'answer', id, 'customer', 'answer_within_15_min', now(), now() + interval '1 minute' from flood"

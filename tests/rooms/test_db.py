@@ -92,14 +92,6 @@ async def test_named_sql_means_what_it_says(pool: Pool) -> None:
     assert (nothing, value) == (None, 42)
 
 
-@pytest.mark.parametrize("room", ["work.log", "work.jobs", "work.deadlines", "ledger", "people", "care"])
-async def test_every_query_of_the_house_prepares_with_the_rights_of_the_application(pool: Pool, room: str) -> None:
-    async with pool.acquire() as connection:
-        for query in Queries.load(f"sahut.{room}"):
-            prepared = await connection.prepare(query.text)
-            assert len(prepared.get_parameters()) == len(query.parameters), query.name
-
-
 @pytest.fixture
 async def empty_dsn(database: Any) -> AsyncIterator[str]:
     """The owner's way to a database in which nothing has happened yet."""

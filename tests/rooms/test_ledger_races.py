@@ -3,14 +3,15 @@
 import asyncio
 import random
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
 import pytest
 
 from sahut.db import DatabaseAway, OutcomeUnknown, Pool, open_pool
+from sahut.db.locks import TURN
 from sahut.ledger import InsufficientFunds, Ledger, Posted
-from sahut.ledger.posting import _TURN
 from sahut.work import EventRow, JobRow
 from tests.rooms.conftest import Connect
 from tests.rooms.world import CountingPool, World, outcome, until_somebody_waits
@@ -75,7 +76,7 @@ async def test_batches_of_a_shard_take_turns_and_a_repetition_sees_the_first(
     asked = world.command(700)
     holder = await connect(app_dsn)
     async with holder.transaction():
-        await holder.execute("select pg_advisory_xact_lock($1, 1)", _TURN)
+        await holder.execute("select pg_advisory_xact_lock($1, 1)", TURN)
         posting = [asyncio.ensure_future(one.post(asked)) for one in (world.ledger, Ledger(other_pool, world.clock))]
         await until_somebody_waits(world.pool, 2)
         assert not any(one.done() for one in posting)
@@ -90,7 +91,7 @@ async def test_another_shard_does_not_wait_for_the_turn(world: World, connect: C
     payer, payee = await world.open(has=10), await world.open()
     holder = await connect(app_dsn)
     async with holder.transaction():
-        await holder.execute("select pg_advisory_xact_lock($1, 1)", _TURN)
+        await holder.execute("select pg_advisory_xact_lock($1, 1)", TURN)
 
         posted = await Ledger(world.pool, world.clock, shard=2).post(world.command(10, debit=payer, credit=payee))
 
@@ -119,7 +120,7 @@ async def test_a_connection_that_is_cut_before_the_commit_leaves_nothing_and_the
     holder = await connect(app_dsn)
     above = await connect(database.superuser_dsn)
     async with holder.transaction():
-        await holder.execute("select pg_advisory_xact_lock($1, 1)", _TURN)
+        await holder.execute("select pg_advisory_xact_lock($1, 1)", TURN)
         posting = asyncio.ensure_future(world.ledger.post(asked))
         await until_somebody_waits(world.pool)
         await above.execute(
@@ -174,7 +175,7 @@ async def test_when_the_answer_to_the_commit_is_lost_that_is_said_and_the_same_k
     assert await world.balance(world.accounts[world.sari.person_id]) == 1_000_000 - 700
 
 
-async def test_a_batch_costs_five_round_trips_and_one_commit_however_large(
+async def test_a_batch_costs_four_round_trips_and_one_commit_however_large(
     world: World, connect: Connect, app_dsn: str
 ) -> None:
     connection = await connect(app_dsn)
@@ -189,7 +190,7 @@ async def test_a_batch_costs_five_round_trips_and_one_commit_however_large(
     await asyncio.gather(*(ledger.post(one) for one in commands), return_exceptions=True)
 
     sent = [statement.split(" ")[0] for statement in counted.statements]
-    assert len(sent) == 5, counted.statements
+    assert len(sent) == 4, counted.statements
     assert (sent[0], sent[-1]) == ("begin;", "commit")
     written_by = await world.pool.fetch(
         "select xmin::text from ledger.transfer where amount_minor < 8 union select xmin::text from ledger.attempt"
@@ -200,6 +201,27 @@ async def test_a_batch_costs_five_round_trips_and_one_commit_however_large(
     )
     assert len(written_by) == 1  # one transaction id: all of it is one commit
     assert await world.pool.fetchval("select count(*) from ledger.transfer where amount_minor < 8") == 500
+
+
+async def test_the_books_go_by_the_clock_of_the_database(world: World, connect: Connect, database: Any) -> None:
+    """A process whose clock is a day ahead would move everybody's daily limit to tomorrow, and no clock goes back."""
+    owner = await connect(database.owner_dsn)
+    ledger = Ledger(world.pool)
+    account = await world.open(has=1_000, day_out_cap_minor=100)
+    noon = datetime(2031, 5, 5, 5, 0, tzinfo=UTC)
+    clock = (
+        "create or replace function work.clock() returns timestamptz language sql as 'select {}'"
+    )
+
+    await owner.execute(clock.format(f"timestamptz ''{noon}''"))
+    first = await ledger.post(world.command(100, debit=account))
+    refused = await outcome(ledger.post(world.command(1, debit=account)))
+    await owner.execute(clock.format(f"timestamptz ''{noon + timedelta(days=1)}''"))
+    next_day = await ledger.post(world.command(100, debit=account))
+
+    assert first.recorded_at == noon
+    assert refused.reason == "daily_limit"
+    assert next_day.recorded_at == noon + timedelta(days=1)
 
 
 APPEND_ONLY = [

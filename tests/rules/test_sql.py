@@ -1,8 +1,14 @@
 """Named SQL: parameters become numbers, and nothing else is touched."""
 
+from pathlib import Path
+
 import pytest
 
+import sahut
 from sahut.db import BadQuery, Queries, Query
+
+_HOUSE = Path(sahut.__path__[0])
+PACKAGES = sorted(".".join(path.parent.relative_to(_HOUSE.parent).parts) for path in _HOUSE.rglob("queries.sql"))
 
 
 def one(written: str) -> Query:
@@ -85,11 +91,11 @@ def test_a_file_that_cannot_be_read_is_told(file: str, sentence: str) -> None:
         Queries(file)
 
 
-@pytest.mark.parametrize("room", ["work.log", "work.jobs", "work.deadlines", "ledger", "people", "care"])
-def test_the_queries_of_a_room_are_read_once_and_their_parameters_are_all_used(room: str) -> None:
-    queries = Queries.load(f"sahut.{room}")
+@pytest.mark.parametrize("package", PACKAGES)
+def test_the_queries_of_a_room_are_read_once_and_their_parameters_are_all_used(package: str) -> None:
+    queries = Queries.load(package)
 
-    assert queries is Queries.load(f"sahut.{room}")
+    assert queries is Queries.load(package)
     for query in queries:
         assert [f"${place}" in query.text for place in range(1, len(query.parameters) + 2)].count(False) == 1, (
             query.name

@@ -18,7 +18,7 @@ from typing import Generic, TypeVar
 import asyncpg
 import structlog
 
-from sahut.bedrock import Refusal
+from sahut.bedrock import Refusal, RetryLater
 from sahut.db import OutcomeUnknown, tracing
 from sahut.work.metrics import BatchMeter
 
@@ -34,14 +34,12 @@ _FOR_ITS_DATA = (asyncpg.DataError, asyncpg.IntegrityConstraintViolationError, V
 _log = structlog.get_logger()
 
 
-class Busy(Refusal):
+class Busy(RetryLater):
     """More is waiting than we can promise to do in time. Nothing was written."""
 
     code = "busy"
-    shown = ("retry_after_s",)
 
     def __init__(self, retry_after_s: int = 1) -> None:
-        self.retry_after_s = retry_after_s
         super().__init__(retry_after_s)
 
 

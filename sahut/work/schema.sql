@@ -184,7 +184,13 @@ CREATE TABLE work.calendar (
     zone text NOT NULL,
     country text NOT NULL,
     hours jsonb DEFAULT '{}'::jsonb NOT NULL,
+    categories text[] DEFAULT '{public}'::text[] NOT NULL,
+    extra_holidays date[] DEFAULT '{}'::date[] NOT NULL,
+    extra_workdays date[] DEFAULT '{}'::date[] NOT NULL,
+    CONSTRAINT calendar_categories_check CHECK (((cardinality(categories) >= 1) AND (cardinality(categories) <= 8))),
     CONSTRAINT calendar_country_check CHECK ((country ~ '^[A-Z]{2}(-[A-Z0-9]{1,3})?$'::text)),
+    CONSTRAINT calendar_extra_holidays_check CHECK ((cardinality(extra_holidays) <= 1000)),
+    CONSTRAINT calendar_extra_workdays_check CHECK ((cardinality(extra_workdays) <= 1000)),
     CONSTRAINT calendar_hours_check CHECK (((jsonb_typeof(hours) = 'object'::text) AND (length((hours)::text) <= 2000))),
     CONSTRAINT calendar_name_check CHECK ((name ~ '^[a-z][a-z0-9_]{0,62}$'::text)),
     CONSTRAINT calendar_version_check CHECK ((version >= 1)),
@@ -194,6 +200,10 @@ CREATE TABLE work.calendar (
 COMMENT ON COLUMN work.calendar.country IS 'ISO 3166 code of the country, or of its subdivision, whose public holidays count.';
 
 COMMENT ON COLUMN work.calendar.hours IS 'Weekday (mon … sun) → openings ["08:00-12:00", …] by the clock on the wall; empty: only days are counted.';
+
+COMMENT ON COLUMN work.calendar.categories IS 'Kinds of holidays that count; for ID, government adds the joint leave (cuti bersama).';
+
+COMMENT ON COLUMN work.calendar.extra_holidays IS 'Days that a government gave at short notice, or our own; they win, as extra_workdays do.';
 
 CREATE TABLE work.deadline (
     id bigint NOT NULL,

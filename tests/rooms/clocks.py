@@ -43,7 +43,7 @@ async def written(pool: Pool, terms: PolicyTerms, valid_from: datetime = NOON) -
 def watch(pool: Pool, at: datetime, *kinds: str, batch: int = 100, **handlers: ClockHandler) -> DeadlineWatch:
     """A watch whose clock shows `at`, for these kinds without anything that follows, and for those with handlers."""
     known = {kind: ClockHandler() for kind in kinds or KINDS}
-    return DeadlineWatch(pool, FixedClock(at), known | handlers, batch=batch)
+    return DeadlineWatch(pool, known | handlers, clock=FixedClock(at), batch=batch)
 
 
 async def told(pool: Pool, *kinds: str) -> list[tuple[str, int, dict[str, Any]]]:

@@ -78,7 +78,7 @@ class Desk:
 
     async def renew(self) -> int:
         """Look after the clocks once; how many broke."""
-        return (await DeadlineWatch(self.world.pool, self.world.clock, clock_handlers()).look()).broken
+        return (await DeadlineWatch(self.world.pool, clock_handlers(), clock=self.world.clock).look()).broken
 
     async def promises(self) -> list[tuple[str, float]]:
         """The running ones of the first case: kind, and in how many minutes they are due."""

@@ -1,7 +1,8 @@
 """The book of policies, and clocks that are moved: always by name, always with an event."""
 
 import asyncio
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 
 import msgspec
 import pytest
@@ -117,6 +118,22 @@ async def test_a_calendar_under_which_a_policy_could_never_end_is_refused(pool: 
     assert refused.fields() == {"policy": "first_look", "reason": "never_open"}
     assert isinstance(await outcome(write({"mon": ("17:00-08:00", "09:00-10:00")})), BadCalendar)
     assert await write({"mon": ("09:00-10:00",)}) == 2
+
+
+async def test_a_day_that_the_government_gave_at_short_notice_counts_from_the_version_that_says_so(pool: Pool) -> None:
+    """2 January 2031 is a Thursday. The day after it is given away, and a Saturday is worked instead."""
+    one_day = PolicyTerms("refund_due", "refund_due", "customer", "business_days", 1, "banks")
+    usual = CalendarTerms("banks", "Asia/Jakarta", "ID")
+    given = replace(usual, extra_holidays=(date(2031, 1, 3),), extra_workdays=(date(2031, 1, 4),))
+    due = []
+    async with transaction(pool) as connection:
+        await write_calendar(connection, usual, valid_from=NOON, now=NOON, actor=7)
+        await write_policy(connection, one_day, valid_from=NOON, now=NOON, actor=7)
+        due.append((await policy_in_force(connection, "refund_due", NOON)).due_at(NOON + DAY))
+        await write_calendar(connection, given, valid_from=NOON, now=NOON, actor=7)
+        due.append((await policy_in_force(connection, "refund_due", NOON)).due_at(NOON + DAY))
+
+    assert due == [datetime(2031, 1, 3, 17, tzinfo=UTC), datetime(2031, 1, 4, 17, tzinfo=UTC)]
 
 
 async def test_of_two_that_write_the_same_version_at_once_one_is_told(pool: Pool) -> None:

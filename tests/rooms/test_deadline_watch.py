@@ -2,10 +2,19 @@
 
 import asyncio
 from collections.abc import Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 from sahut.db import Connection, Pool, Queries
-from sahut.work import ClockHandler, Deadline, EventRow, append_event, deadlines_of, keep_deadline, open_deadline
+from sahut.work import (
+    ClockHandler,
+    Deadline,
+    DeadlineWatch,
+    EventRow,
+    append_event,
+    deadlines_of,
+    keep_deadline,
+    open_deadline,
+)
 from tests.conftest import Database
 from tests.rooms.clocks import KINDS, MINUTE, NOON, about, shown, start, told, wall, watch
 from tests.rooms.conftest import Connect
@@ -215,6 +224,21 @@ async def test_a_look_reads_a_range_of_the_index_and_never_sorts(pool: Pool, con
     assert "Sort" not in plan
     assert "Filter" not in plan, plan
     assert "Heap Fetches: 0" in plan
+
+
+async def test_the_house_goes_by_the_clock_of_the_database(pool: Pool, connect: Connect, owner_dsn: str) -> None:
+    """Whatever the machine shows: the database says that it is a quarter of an hour later."""
+    owner, now, looks = await connect(owner_dsn), datetime.now(UTC), []
+    async with pool.acquire() as connection:
+        await open_deadline(connection, policy=wall(minutes=15), subject=1, opened_at=now)
+    for minutes in (14, 16):
+        await owner.execute(
+            "create or replace function work.clock() returns timestamptz language sql volatile parallel safe"
+            f" as $$select timestamptz '{(now + minutes * MINUTE).isoformat()}'$$"
+        )
+        looks.append((await DeadlineWatch(pool, {"answer": ClockHandler()}).look()).broken)
+
+    assert looks == [0, 1]
 
 
 async def test_a_look_that_finds_nothing_asks_once_for_each_kind(pool: Pool) -> None:

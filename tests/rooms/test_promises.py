@@ -91,7 +91,7 @@ async def test_the_watch_records_by_itself(desk: Desk) -> None:
     await desk.write(desk.world.sari, "satu")
     await desk.find_cases()
     desk.world.clock.advance(timedelta(minutes=16))
-    watching = asyncio.create_task(DeadlineWatch(desk.world.pool, desk.world.clock, clock_handlers()).run())
+    watching = asyncio.create_task(DeadlineWatch(desk.world.pool, clock_handlers(), clock=desk.world.clock).run())
 
     async def told() -> bool:
         return bool(await desk.told("promise_broken"))

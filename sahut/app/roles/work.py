@@ -18,7 +18,6 @@ from sahut.app.observing.process import observed
 from sahut.app.observing.readiness import DatabaseReadiness
 from sahut.app.settings import Settings
 from sahut.app.wiring import open_work, signer_of
-from sahut.bedrock import SystemClock
 from sahut.journey import clock_handlers
 from sahut.work import DeadlineWatch, keep_forgetting, listen, run_sealer, watch_hung_sessions
 
@@ -48,7 +47,7 @@ async def _work(settings: Settings, name: str, *, watched: bool) -> None:
             "sealer": run_sealer(settings.app_dsn, signer_of(settings), home.heads, name=f"{name} sealer"),
             "bell": listen(settings.app_dsn, lambda _n: runner.wake(), name=f"{name} bell"),
             "forgetting": keep_forgetting(pool),
-            "deadlines": DeadlineWatch(pool, SystemClock(), clock_handlers()).run(),
+            "deadlines": DeadlineWatch(pool, clock_handlers()).run(),
             "hung": watch_hung_sessions(pool),
             "figures": ask_for_figures(settings, name=f"{name} figures"),
         }

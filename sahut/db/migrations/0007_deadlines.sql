@@ -9,9 +9,14 @@ create table work.calendar (
     zone text not null check (length(zone) between 1 and 64),
     country text not null check (country ~ '^[A-Z]{2}(-[A-Z0-9]{1,3})?$'),
     hours jsonb not null default '{}' check (jsonb_typeof(hours) = 'object' and length(hours::text) <= 2000),
+    categories text[] not null default '{public}' check (cardinality(categories) between 1 and 8),
+    extra_holidays date[] not null default '{}' check (cardinality(extra_holidays) <= 1000),
+    extra_workdays date[] not null default '{}' check (cardinality(extra_workdays) <= 1000),
     primary key (name, version)
 );
 comment on column work.calendar.country is 'ISO 3166 code of the country, or of its subdivision, whose public holidays count.';
+comment on column work.calendar.categories is 'Kinds of holidays that count; for ID, government adds the joint leave (cuti bersama).';
+comment on column work.calendar.extra_holidays is 'Days that a government gave at short notice, or our own; they win, as extra_workdays do.';
 comment on column work.calendar.hours is 'Weekday (mon … sun) → openings ["08:00-12:00", …] by the clock on the wall; empty: only days are counted.';
 
 create table work.deadline_policy (

@@ -96,8 +96,9 @@ async def write_calendar(
         _try_out(Policy(_terms(row), row["version"], calendar), valid_from)
     hours = as_json({day: list(spans) for day, spans in terms.hours.items()})
     version: int | None = await _queries.add_calendar.fetchval(
-        connection, name=terms.name, valid_from=valid_from, zone=terms.zone, country=terms.country, hours=hours
-    )
+        connection, name=terms.name, valid_from=valid_from, zone=terms.zone, country=terms.country, hours=hours,
+        categories=terms.categories, extra_holidays=terms.extra_holidays, extra_workdays=terms.extra_workdays,
+    )  # fmt: skip
     if version is None:
         raise BadPolicy(terms.name, "written_meanwhile")
     await append_event(
@@ -119,7 +120,11 @@ def _policy(row: asyncpg.Record) -> Policy:
 
 
 def _calendar(row: asyncpg.Record, name: str) -> Calendar:
-    return Calendar.from_terms(CalendarTerms(name, row["zone"], row["country"], _hours(row["hours"])))
+    terms = CalendarTerms(
+        name, row["zone"], row["country"], _hours(row["hours"]), tuple(row["categories"]),
+        tuple(row["extra_holidays"]), tuple(row["extra_workdays"]),
+    )  # fmt: skip
+    return Calendar.from_terms(terms)
 
 
 def _try_out(policy: Policy, at: datetime) -> None:

@@ -1,32 +1,33 @@
 -- name: policies_in_force
 -- Of each name the newest version that has begun, with its calendar's newest that has.
 select p.name, p.version, p.kind, p.audience, p.measure, p.length, p.calendar, p.warn_percent, p.warn_before_s,
-       c.zone, c.country, c.hours
+       c.zone, c.country, c.hours, c.categories, c.extra_holidays, c.extra_workdays
   from unnest(:names::text[]) as asked (name)
  cross join lateral (
         select * from work.deadline_policy
          where name = asked.name and valid_from <= :at order by version desc limit 1) as p
   left join lateral (
-        select zone, country, hours from work.calendar
+        select zone, country, hours, categories, extra_holidays, extra_workdays from work.calendar
          where name = p.calendar and valid_from <= :at order by version desc limit 1) as c on true;
 
 -- name: policy_version
 select p.name, p.version, p.kind, p.audience, p.measure, p.length, p.calendar, p.warn_percent, p.warn_before_s,
-       c.zone, c.country, c.hours
+       c.zone, c.country, c.hours, c.categories, c.extra_holidays, c.extra_workdays
   from work.deadline_policy p
   left join lateral (
-        select zone, country, hours from work.calendar
+        select zone, country, hours, categories, extra_holidays, extra_workdays from work.calendar
          where name = p.calendar and valid_from <= :at order by version desc limit 1) as c on true
  where p.name = :name and p.version = :version;
 
 -- name: policy_to_follow
 -- The newest version of a policy, be it in force or not, and the calendar that will be; always one row.
-select coalesce(p.version, 0) as version, p.kind, c.zone, c.country, c.hours
+select coalesce(p.version, 0) as version, p.kind, c.zone, c.country, c.hours,
+       c.categories, c.extra_holidays, c.extra_workdays
   from (select :name::text as name, :calendar::text as calendar) as asked
   left join lateral (
         select version, kind from work.deadline_policy where name = asked.name order by version desc limit 1) as p on true
   left join lateral (
-        select zone, country, hours from work.calendar
+        select zone, country, hours, categories, extra_holidays, extra_workdays from work.calendar
          where name = asked.calendar and valid_from <= :at order by version desc limit 1) as c on true;
 
 -- name: add_policy
@@ -36,8 +37,9 @@ on conflict (name, version) do nothing
 returning version;
 
 -- name: add_calendar
-insert into work.calendar (name, version, valid_from, zone, country, hours)
-select :name::text, coalesce(max(version), 0) + 1, :valid_from, :zone, :country, :hours::jsonb
+insert into work.calendar (name, version, valid_from, zone, country, hours, categories, extra_holidays, extra_workdays)
+select :name::text, coalesce(max(version), 0) + 1, :valid_from, :zone, :country, :hours::jsonb, :categories::text[],
+       :extra_holidays::date[], :extra_workdays::date[]
   from work.calendar where name = :name::text
 on conflict (name, version) do nothing
 returning version;
@@ -68,6 +70,10 @@ select 'deadline', id, 'deadline_kept',
        jsonb_build_object('kind', kind, 'about', subject, 'policy', policy, 'version', policy_version)
   from kept
 returning id;
+
+-- name: time_of_clocks
+-- One for all processes.
+select work.clock();
 
 -- name: due_clocks
 -- A range of the index, in its order, from where the last batch of this look ended. Locks nothing.

@@ -26,12 +26,16 @@ class CalendarTerms:
 
     `country`: ISO 3166 letters, with a subdivision after a hyphen where it matters (ID, DE-BY). `hours`: weekday (mon …
     sun) → openings such as "08:00-12:00", in order, at most eight a day; without any only days are counted.
+    `categories`, `extra_holidays`, `extra_workdays`: as `BusinessCalendar` has them.
     """
 
     name: str
     zone: str
     country: str
     hours: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    categories: tuple[str, ...] = ("public",)
+    extra_holidays: tuple[date, ...] = ()
+    extra_workdays: tuple[date, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +53,13 @@ class Calendar:
         if not {*terms.hours} <= {*WEEKDAYS} or any(len(spans) > OPENINGS_AT_MOST for spans in terms.hours.values()):
             raise BadCalendar("hours", "not_a_week")
         country, hyphen, subdivision = terms.country.partition("-")
-        days = BusinessCalendar(country, subdivision if hyphen else None)
+        days = BusinessCalendar(
+            country,
+            subdivision if hyphen else None,
+            terms.categories,
+            extra_holidays=frozenset(terms.extra_holidays),
+            extra_workdays=frozenset(terms.extra_workdays),
+        )
         monday, tuesday, wednesday, thursday, friday, saturday, sunday = (
             openings(*terms.hours.get(day, ())) for day in WEEKDAYS
         )

@@ -5,7 +5,7 @@ from hashlib import blake2b
 from typing import Final
 from uuid import UUID
 
-from sahut.bedrock import Refusal
+from sahut.bedrock import Refusal, RetryLater
 from sahut.db import Connection, Queries
 
 ANSWER_BYTES_AT_MOST: Final = 16_384
@@ -20,14 +20,12 @@ class KeyReused(Refusal):
     code = "key_reused"
 
 
-class RequestInFlight(Refusal):
+class RequestInFlight(RetryLater):
     """The same key is being worked on right now. Nothing was done twice; ask again for its answer."""
 
     code = "request_in_flight"
-    shown = ("retry_after_s",)
 
     def __init__(self, retry_after_s: int = 1) -> None:
-        self.retry_after_s = retry_after_s
         super().__init__(retry_after_s)
 
 

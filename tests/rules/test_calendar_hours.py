@@ -24,7 +24,6 @@ DAY_WITH_BREAK = openings("09:00-12:00", "13:00-17:00")
 NIGHT = openings("22:00-06:00")
 JAKARTA = OfficeHours("Asia/Jakarta", week(DAY_WITH_BREAK, openings("09:00-13:00")), BusinessCalendar("ID"))
 MINUTE = timedelta(minutes=1)
-ZONES = ("Asia/Jakarta", "Asia/Shanghai", "Europe/Berlin", "America/New_York")
 
 
 def at(zone: str, text: str, fold: int = 0) -> datetime:

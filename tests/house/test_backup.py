@@ -24,11 +24,12 @@ import asyncpg
 import pytest
 
 from sahut.app.backups import Store, backup_troubles, drill, read_state, restore, take_base
-from sahut.app.backups.archive import Archive
+from sahut.app.backups.archive import LOOK_S, Archive
 from sahut.app.backups.restore import discard
 from sahut.app.backups.wal import PARTIAL
 from sahut.app.cannot_start import CannotStart
-from sahut.app.engines import Engine, app_dsn, owner_dsn, superuser_dsn
+from sahut.app.engines import Engine, app_dsn, backup_dsn, owner_dsn, superuser_dsn
+from sahut.app.home import Home
 from sahut.app.settings import Settings, read_settings
 from sahut.app.wiring import signer_of
 from sahut.db import AWAY, migrate
@@ -513,6 +514,36 @@ async def test_a_slot_that_is_gone_begins_a_new_stretch_with_a_base_of_its_own(w
         async with asyncio.timeout(30):
             done = await drill(settings, SILENCE)
         assert done.restored.is_clean
+
+
+async def test_another_server_is_archived_and_restored_into_a_home_of_our_own(target: Path) -> None:
+    """Sahut's home is apart from the server, which has passwords of its own."""
+    with temporary() as above:
+        server = Engine(above / "server")
+        await server.start()
+        try:
+            await migrate(owner_dsn(above / "server"))
+            settings = World(above).settings(
+                SAHUT_DATABASE_URL=app_dsn(above / "server"),
+                SAHUT_DATABASE_BACKUP_URL=backup_dsn(above / "server"),
+            )
+            Home(settings.home).prepare()
+            signer_of(settings)
+            archiving = asyncio.create_task(Archive(settings).run(asyncio.Event()))
+            await until(lambda: archiving.done() or Store(above / "backup").read_bases())
+            await one(settings.app_dsn, INSERT + " returning id", 11)
+            await asyncio.sleep(LOOK_S)  # what was seen before the commit is no word about it
+            await until(lambda: _lag(settings) == 0)
+            archiving.cancel()
+            await asyncio.gather(archiving, return_exceptions=True)
+        finally:
+            await server.stop()
+
+        done = await restore(settings, target, None, SILENCE)
+
+        assert done.is_clean
+        assert await restored_numbers(target) == {11}
+        assert "trust" not in (target / "engine" / "pg_hba.conf").read_text()
 
 
 async def until_dropped(dsn: str, statement: str) -> None:

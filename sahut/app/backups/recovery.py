@@ -18,8 +18,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import asyncpg
+
 from sahut.app.backups.programs import program, run
-from sahut.app.backups.store import Base, Store, sync_directory
+from sahut.app.backups.store import Base, Store, give_to_owner, sync_directory, write_whole
 from sahut.app.backups.wal import (
     PARTIAL,
     SEGMENT_BYTES,
@@ -33,10 +35,14 @@ from sahut.app.backups.wal import (
 )
 from sahut.app.cannot_start import CannotStart
 from sahut.app.child import Account
+from sahut.app.engines import superuser_dsn
+from sahut.app.engines.addresses import SUPERUSER
 from sahut.app.engines.cluster import ACCESS_RULES
+from sahut.app.secrets import password
 
 Say = Callable[[str], None]
 _SPARE_BYTES = 256 << 20
+_OPEN_RULES = "local all all trust\n"
 _ENDED = re.compile(r"at ([0-9A-F]+/[0-9A-F]+)")
 _COMMIT = re.compile(rb"desc: (?:COMMIT|ABORT)\w* (?:\d+: )?(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+) UTC")
 
@@ -240,14 +246,29 @@ def prepare_start(plan: Plan, data: Path, account: Account | None) -> None:
         wanted["recovery_target_inclusive"] = "on"
     (data / "recovery.signal").touch()
     (data / "postgresql.auto.conf").write_text("".join(f"{name} = '{value}'\n" for name, value in wanted.items()))
-    for name, content in (("pg_hba.conf", ACCESS_RULES), ("pg_ident.conf", ""), ("postgresql.conf", "")):
-        # A database of another machine may have other rules, or keep them elsewhere; ours are the engine's.
-        if not plan.base.embedded or not (data / name).exists():
+    if not plan.base.embedded:
+        # The rules and settings of another server mean nothing here. Its passwords are not known either, so until they
+        # are set anew (`take_over`) the socket asks for none; only the engine's user enters the directory it lies in.
+        for name, content in (("pg_hba.conf", _OPEN_RULES), ("pg_ident.conf", ""), ("postgresql.conf", "")):
             (data / name).write_text(content)
     if account is not None:
         for place, directories, names in os.walk(data):
             for name in (".", *directories, *names):
                 os.chown(Path(place) / name, account.user_id, account.group_id, follow_symlinks=False)
+
+
+async def take_over(draft: Path, data: Path) -> None:
+    """Give a database that came from another server our superuser's password, and ask for passwords from now on."""
+    secret = password(draft, SUPERUSER)
+    connection = await asyncpg.connect(superuser_dsn(draft), timeout=30)
+    try:
+        await connection.execute("set log_min_error_statement = panic")
+        await connection.execute(f"alter role {SUPERUSER} password '{secret}'")
+        write_whole(data / "pg_hba.conf", ACCESS_RULES.encode())
+        give_to_owner(data, data / "pg_hba.conf")
+        await connection.execute("select pg_reload_conf()")
+    finally:
+        await connection.close()
 
 
 def forget_target(data: Path) -> None:

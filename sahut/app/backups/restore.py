@@ -30,6 +30,7 @@ from sahut.app.backups.recovery import (
     lay_log,
     make_plan,
     prepare_start,
+    take_over,
     unpack,
 )
 from sahut.app.backups.store import Store, now, sync_directory, write_whole
@@ -249,6 +250,8 @@ async def _live_once(
         await engine.start()
     try:
         forget_target(place.data)
+        if not plan.base.embedded:
+            await take_over(draft, place.data)
         await migrate(owner_dsn(draft))
         with steps.step("audit"):
             say("Going over the books and the log.")
@@ -275,10 +278,17 @@ async def _live_once(
         published_at=compared.published_at,
         proven_n=compared.proven_n,
         missing=compared.missing,
-        findings=(*(str(finding) for finding in findings), *compared.findings),
+        findings=(*(str(finding) for finding in findings), *compared.findings, *_emptiness(plan, compared)),
         steps_s=steps.taken,
         **told,
     )
+
+
+def _emptiness(plan: Plan, compared: Comparison) -> list[str]:
+    """A database under another name than ours would be restored beside an empty one, whose books agree."""
+    if compared.log_n > 0 or plan.base.head_n == 0:
+        return []
+    return [f"The log is empty, and n={plan.base.head_n} had been published before the base backup."]
 
 
 async def _compare(connection: Connection, draft: Path, public_key: bytes) -> Comparison:

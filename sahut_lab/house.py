@@ -69,7 +69,8 @@ class RunningHouse:
         self._more = dict(more or {})
         self._web, self._work = web, work
         self._up: Child | None = None
-        self._log = (home / "lab-up.log").open("ab")
+        (home / "log").mkdir(mode=0o700, exist_ok=True)
+        self._log = (home / "log" / "lab-up.words").open("ab")
 
     def start(self) -> None:
         """Start the program; the next word is `await_ready`. One that was killed before is taken off the list first."""
@@ -106,7 +107,7 @@ class RunningHouse:
 
     def last_words(self) -> str:
         """What `up` said last, and its children into their error files."""
-        files = [self.home / "lab-up.log", *sorted((self.home / "log").glob("*.err"))]
+        files = [self.home / "log" / "lab-up.words", *sorted((self.home / "log").glob("*.err"))]
         return "\n".join(f"{path.name}: {path.read_text(errors='replace')[-600:]}" for path in files if path.exists())
 
     def faults_logged(self) -> Counter[str]:
@@ -172,16 +173,20 @@ class RunningHouse:
     async def stop(self) -> int:
         """End it as an operator does. The exit code; -9 when it had to be killed."""
         try:
-            if self._up is None:
-                return 0
-            everybody = _below(self._up.pid)
-            code = await self._up.end(signal.SIGTERM, grace_s=20)
-            for pid in everybody:
-                if _is_alive(pid) and code != 0:
-                    kill(pid)
-            return code
+            return await self.stop_and_stay()
         finally:
             self._log.close()
+
+    async def stop_and_stay(self) -> int:
+        """The same, and the home stays to be started again."""
+        if self._up is None:
+            return 0
+        everybody = _below(self._up.pid)
+        code = await self._up.end(signal.SIGTERM, grace_s=20)
+        for pid in everybody:
+            if _is_alive(pid) and code != 0:
+                kill(pid)
+        return code
 
 
 def kill(pid: int) -> None:

@@ -7,13 +7,14 @@ rounds and those of the reference alternate on the same server, so that a noisy 
 import asyncio
 from typing import Any
 
-from sahut_lab.bench import intake, jobs, ledger, live, restore, start
+from sahut_lab.bench import intake, jobs, ledger, live, observing, restore, start
 
 NAMES = {
     "ledger": "durable transfers a second through the ledger in process, beside pgbench (size: seconds for each round)",
     "intake": "messages acknowledged a second over HTTP, beside pgbench (size: seconds for each round)",
     "jobs": "durable steps a second, single and in batches, beside pgbench (size: single steps for each round)",
     "restore": "what the archive costs, what a lost machine costs, and how long a restore takes (size: megabytes)",
+    "observing": "what it costs to record figures and to show them, beside the smallest commit",
     "live": "live streams in one web process: memory of each, time from commit to screen (size: streams)",
     "start": "from the command to the first page: empty home, warm home, after kill -9 of everything (size: rounds)",
 }
@@ -21,16 +22,21 @@ NAMES = {
 
 def run(name: str, *, quick: bool = False, size: int | None = None) -> dict[str, Any]:
     """Run a bench to its end. `quick` proves that it runs and measures next to nothing."""
-    if name == "ledger":
-        return asyncio.run(ledger.bench(quick=quick, seconds=size))
-    if name == "intake":
-        return asyncio.run(intake.bench(quick=quick, seconds=size))
-    if name == "jobs":
-        return asyncio.run(jobs.bench(quick=quick, jobs=size))
-    if name == "restore":
-        return asyncio.run(restore.bench(quick=quick, megabytes=size))
-    if name == "live":
-        return asyncio.run(live.bench(quick=quick, streams=size))
-    if name == "start":
-        return asyncio.run(start.bench(quick=quick, rounds=size))
-    raise ValueError(f"no bench is named {name}: {', '.join(NAMES)}")
+    match name:
+        case "ledger":
+            done = ledger.bench(quick=quick, seconds=size)
+        case "intake":
+            done = intake.bench(quick=quick, seconds=size)
+        case "jobs":
+            done = jobs.bench(quick=quick, jobs=size)
+        case "restore":
+            done = restore.bench(quick=quick, megabytes=size)
+        case "live":
+            done = live.bench(quick=quick, streams=size)
+        case "start":
+            done = start.bench(quick=quick, rounds=size)
+        case "observing":
+            done = observing.bench(quick=quick)
+        case _:
+            raise ValueError(f"no bench is named {name}: {', '.join(NAMES)}")
+    return asyncio.run(done)

@@ -17,7 +17,6 @@ from collections.abc import AsyncIterator, Callable
 import asyncpg
 import structlog
 
-from sahut.app.backups.store import give_place_to_service
 from sahut.app.cannot_start import CannotStart
 from sahut.app.engines import Engine, check_database, connections_for
 from sahut.app.home import Home
@@ -86,7 +85,10 @@ async def _run(settings: Settings, home: Home, *, demo: bool, say: Say) -> None:
     home.refuse_elsewhere(settings)
     sockets = await listen_on(settings.port)
     try:
-        give_place_to_service(settings)
+        if settings.backup is not None:
+            from sahut.app.backups.store import give_place_to_service  # noqa: PLC0415 — most starts do without
+
+            give_place_to_service(settings)
         step_down(home.path, say)
         write_logs(settings.log, "up", home.log / "up.log")
         home.note_process("up", os.getpid())

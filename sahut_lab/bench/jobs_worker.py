@@ -33,7 +33,7 @@ async def main(home: Path, kind: str, round_: str, start_at: float) -> None:
         await append_events(connection, [EventRow("lab", job.body["n"], round_, {"key": job.key}) for job in jobs])
 
     kinds = {
-        "single": JobKind("lab_single", one),
+        "single": JobKind("lab_single", one, at_once=8),  # as many as the reference has clients
         "batched": JobKind("lab_batched", handle_many=many, together=500, at_once=2),
     }
     chosen = kinds[kind]

@@ -9,11 +9,12 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from sahut_lab.trial import broken, drill, kill, sealer, simulation
+from sahut_lab.trial import broken, drill, jobs, kill, sealer, simulation
 
 NAMES = {
     "L1": "kill -9 of web, worker, sealer, database and everything, under transfers and messages (size: kills)",
     "sealer": "forty writers race the sealer while sealers are killed and one hangs (size: events)",
+    "jobs": "runners are killed and stopped, and jobs withdrawn, in the middle of their steps (size: jobs)",
     "simulation": "jobs, clocks and sealer in virtual time, where a seed decides what breaks when (size: seeds)",
     "drill": "the machine is lost under load; its backups are restored and held against the journals (size: seconds)",
     "broken": "products broken on purpose: the trials above must fail on each of them",
@@ -26,6 +27,8 @@ def run(name: str, *, seed: int = 0, size: int | None = None, victims: Sequence[
         return asyncio.run(kill.trial(seed=seed, kills=size or kill.KILLS, victims=victims or kill.VICTIMS))
     if name == "sealer":
         return asyncio.run(sealer.trial(seed=seed, events=size or sealer.EVENTS))
+    if name == "jobs":
+        return asyncio.run(jobs.trial(seed=seed, jobs=size or jobs.JOBS))
     if name == "simulation":
         return simulation.trial(seed=seed, seeds=size or simulation.SEEDS)
     if name == "drill":

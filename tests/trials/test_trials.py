@@ -33,6 +33,13 @@ def test_a_lost_machine_costs_less_than_a_second() -> None:
     assert verdict["counters"]["acknowledged"] > 100
 
 
+def test_a_job_is_done_once_whoever_is_killed_or_stopped_in_the_middle_of_it() -> None:
+    verdict = trial.run("jobs", seed=1)
+
+    assert passed(verdict), verdict
+    assert verdict["counters"]["kills"] + verdict["counters"]["stops"] >= 5
+
+
 @pytest.mark.parametrize("name", sorted(BROKEN))
 def test_a_broken_build_is_caught(name: str) -> None:
     verdict = run_broken(name, seed=1)

@@ -1,8 +1,6 @@
 """Signing in with phone and PIN. The slow hash runs in a bounded pool, so a flood of tries cannot stop the house."""
 
-import asyncio
-from collections import Counter, OrderedDict
-from concurrent.futures import ThreadPoolExecutor
+from collections import OrderedDict
 from datetime import datetime
 
 from argon2 import PasswordHasher
@@ -13,32 +11,27 @@ from sahut.db import Pool, Queries, connection, transaction
 from sahut.people.actor import Actor
 from sahut.people.persons import add_session
 from sahut.people.rules import TryLater, WrongPhoneOrPin, normal_phone, tries_after, wait_after
-from sahut.work import Busy, lane_refused, watch_lane
+from sahut.work import BlockingPool
 
 _queries = Queries.load("sahut.people")
 # RFC 9106 section 4, second recommended option with half its memory and one lane: a PIN has few digits anyhow, and
 # the counted tries guard it.
-# it.
 _HASHER = PasswordHasher(time_cost=3, memory_cost=32 * 1024, parallelism=1)
-_AT_ONCE, _WAITING, _WAITING_FOR_ONE = 2, 64, 2
-_UNKNOWN_WAITING, _UNKNOWN_KEPT = 16, 10_000
+_AT_ONCE, _WAITING, _OF_ONE_PHONE = 2, 62, 2
+_UNKNOWN_WAITING, _UNKNOWN_KEPT = 15, 10_000
 
 
 class SignIn:
     """Checks phone and PIN for one process.
 
-    Known phones and unknown ones stand in lines of their own, and at most two tries of one phone in a line, so that a
-    flood of guesses keeps nobody else waiting.
+    Known phones and unknown ones stand in lines of their own, and at most two tries of one phone are in a line, also of
+    one who hangs up and calls again: so a flood of guesses keeps nobody else waiting.
     """
 
     def __init__(self, pool: Pool, clock: Clock) -> None:
         self._pool, self._clock = pool, clock
-        self._known = ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="pin")
-        self._unknown = ThreadPoolExecutor(1, thread_name_prefix="no-pin")
-        self._waiting: Counter[str] = Counter()
-        self._unknown_waiting = 0
-        watch_lane("pin", lambda: sum(self._waiting.values()))
-        watch_lane("no_pin", lambda: self._unknown_waiting)
+        self._known = BlockingPool(_AT_ONCE, _WAITING, name="pin", of_one_at_most=_OF_ONE_PHONE)
+        self._unknown = BlockingPool(1, _UNKNOWN_WAITING, name="no_pin")
         # Unknown phones are counted and told to wait like known ones, or the wait would tell which are known.
         self._unknown_tries: OrderedDict[str, tuple[int, datetime]] = OrderedDict()
         # Checked when the phone is unknown, so that both answers take the same time.
@@ -62,14 +55,7 @@ class SignIn:
         if row is None:
             raise await self._refuse_unknown(phone, pin, now)
         _check_wait(row["try_again_at"], now)  # before the slow part, and once more below, under the lock
-        if self._waiting[phone] >= _WAITING_FOR_ONE or self._waiting.total() >= _WAITING:
-            lane_refused("pin")
-            raise Busy
-        self._waiting[phone] += 1
-        try:
-            good = await asyncio.get_running_loop().run_in_executor(self._known, _verify, row["pin_hash"], pin)
-        finally:
-            self._waiting -= Counter({phone: 1})
+        good = await self._known.run_for(phone, _verify, row["pin_hash"], pin)
         return await self._decide(phone, good, now)
 
     async def _decide(self, phone: str, good: bool, now: datetime) -> tuple[str, datetime, Actor]:
@@ -90,25 +76,20 @@ class SignIn:
 
     async def _refuse_unknown(self, phone: str, pin: str, now: datetime) -> Refusal:
         """What somebody is told whose phone we do not know: the same, after the same time, as with a wrong PIN."""
-        tries, again_at = self._unknown_tries.pop(phone, (0, None))
+        tries, again_at = self._unknown_tries.get(phone, (0, None))
         if again_at is not None:
+            self._unknown_tries.move_to_end(phone)
             try:
                 _check_wait(again_at, now)
             except TryLater as wait:
-                self._unknown_tries[phone] = (tries, again_at)
                 return wait
-        if self._unknown_waiting >= _UNKNOWN_WAITING:
-            lane_refused("no_pin")
-            return Busy()
+        if self._unknown.is_full:  # a try that is not heard is not counted
+            return self._unknown.refuse()
         tries = tries_after(tries, again_at, now)
         self._unknown_tries[phone] = (tries, now + wait_after(tries))
         if len(self._unknown_tries) > _UNKNOWN_KEPT:
             self._unknown_tries.popitem(last=False)
-        self._unknown_waiting += 1
-        try:
-            await asyncio.get_running_loop().run_in_executor(self._unknown, _verify, self._nobody, pin)
-        finally:
-            self._unknown_waiting -= 1
+        await self._unknown.run(_verify, self._nobody, pin)
         return WrongPhoneOrPin()
 
 

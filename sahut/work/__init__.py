@@ -11,6 +11,7 @@ an effect and what follows from it (`WRITTEN_BY_OTHERS`); all else of this schem
 
 from sahut.work.audit import audit_work
 from sahut.work.batcher import Batcher, Busy, CannotBeWritten, Weight
+from sahut.work.blocking import BlockingPool
 from sahut.work.deadlines.clocks import (
     Deadline,
     NewClock,
@@ -77,7 +78,6 @@ from sahut.work.log.ring import listen
 from sahut.work.log.sealer import LogDamaged, Sealer, run_sealer
 from sahut.work.log.sweep import lost_events, sweep
 from sahut.work.merkle import consistency_in, extends, leaf_hash, path_in, root_and_paths, root_by_path, root_of
-from sahut.work.metrics import lane_refused, watch_lane
 from sahut.work.rows import EventRow, JobRow, as_json
 from sahut.work.signing import HEAD, RECEIPTS, Signer, key_id_of, signature_is_good
 
@@ -91,6 +91,7 @@ __all__ = [
     "WRITTEN_BY_OTHERS",
     "BadPolicy",
     "Batcher",
+    "BlockingPool",
     "BuriedJob",
     "Busy",
     "CalendarTerms",
@@ -153,7 +154,6 @@ __all__ = [
     "keep_deadline",
     "keep_forgetting",
     "key_id_of",
-    "lane_refused",
     "leaf_hash",
     "listen",
     "lost_events",
@@ -185,7 +185,6 @@ __all__ = [
     "sweep",
     "verify_heads",
     "watch_hung_sessions",
-    "watch_lane",
     "withdraw",
     "work_figures",
     "write_calendar",

@@ -1,6 +1,7 @@
 """Signing in: who is let in, who must wait, and that nobody locks out somebody else."""
 
 import asyncio
+import threading
 from datetime import timedelta
 
 import pytest
@@ -167,19 +168,19 @@ async def test_an_unknown_phone_is_told_to_wait_like_a_known_one(world: World, s
     assert await told(world.sari.phone) == await told("+6281299999999") == ["WrongPhoneOrPin"] * 5 + ["TryLater"] * 2
 
 
-async def test_a_flood_makes_nobody_forget_how_often_an_unknown_phone_was_tried(world: World, sign_in: SignIn) -> None:
-    for _ in range(4):
-        assert isinstance(await outcome(sign_in.sign_in("+6281299999999", "0")), WrongPhoneOrPin)
-    flood = [asyncio.ensure_future(sign_in.sign_in(f"+62812998{i:05}", "0")) for i in range(60)]
-    while not any(one.done() for one in flood):
-        await asyncio.sleep(0)
-    turned_away = await outcome(sign_in.sign_in("+6281299999999", "0"))
-    await asyncio.gather(*flood, return_exceptions=True)
+async def test_while_the_pool_is_full_a_try_is_neither_heard_nor_forgotten(world: World, sign_in: SignIn) -> None:
+    unknown, gate = "+6281299999999", threading.Event()
+    before = [await outcome(sign_in.sign_in(unknown, "0")) for _ in range(4)]
+    flood = [asyncio.ensure_future(sign_in._unknown.run(gate.wait, 10)) for _ in range(20)]
+    await asyncio.sleep(0)
 
-    answers = [await outcome(sign_in.sign_in("+6281299999999", "0")) for _ in range(2)]
+    turned_away = await outcome(sign_in.sign_in(unknown, "0"))
+    gate.set()
+    await asyncio.gather(*flood, return_exceptions=True)
+    after = [await outcome(sign_in.sign_in(unknown, "0")) for _ in range(2)]
 
     assert isinstance(turned_away, Busy)
-    assert [type(answer) for answer in answers] == [WrongPhoneOrPin, TryLater]
+    assert [type(answer) for answer in (*before, *after)] == [WrongPhoneOrPin] * 5 + [TryLater]
 
 
 async def test_people_are_found_by_phone_and_number_and_entered_once(pool: Pool) -> None:

@@ -22,7 +22,9 @@ from sahut.people import SignIn
 from sahut.wallet import Transfers
 from sahut.web import DemoPerson, House, Hub
 
-WEB_POOL = 16
+# Connections of one web process; with the live reader's three and its bell they are the 24 that the engine counts for it.
+# Money and messages have their own, so that a flood of pages keeps neither from moving.
+PAGES, DOORS, MONEY, MESSAGES = 12, 3, 3, 2
 _PROBE_S = 2.0
 _RETRY_S = 0.5
 _CLOSE_S = 1.0
@@ -39,10 +41,14 @@ async def open_house(settings: Settings, name: str) -> AsyncIterator[House]:
     Home(settings.home).refuse_elsewhere(settings)
     clock = SystemClock()
     signer = signer_of(settings)
-    async with open_process_pool(settings, WEB_POOL, name) as pool, contextlib.AsyncExitStack() as closing:
-        ledger = Ledger(pool)
+    async with contextlib.AsyncExitStack() as closing:
+        pool, doors, money, messages = [
+            await closing.enter_async_context(open_process_pool(settings, size, f"{name}{use}"))
+            for size, use in ((PAGES, ""), (DOORS, " doors"), (MONEY, " money"), (MESSAGES, " messages"))
+        ]
+        ledger = Ledger(money)
         closing.push_async_callback(_within, ledger.batcher.close)
-        intake = Intake(pool, signer, key(settings.home, "number.key"), clock)
+        intake = Intake(messages, signer, key(settings.home, "number.key"), clock)
         await intake.start()
         closing.push_async_callback(_within, intake.close)
         hub = Hub(settings.app_dsn, clock, name=f"{name} live")
@@ -52,9 +58,10 @@ async def open_house(settings: Settings, name: str) -> AsyncIterator[House]:
         demo = Home(settings.home).is_demo
         yield House(
             pool=pool,
+            doors=doors,
             clock=clock,
-            sign_in=SignIn(pool, clock),
-            transfers=Transfers(pool, ledger),
+            sign_in=SignIn(doors, clock),
+            transfers=Transfers(money, ledger),
             intake=intake,
             hub=hub,
             public_url=settings.public_url,

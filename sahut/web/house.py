@@ -38,6 +38,8 @@ class DemoPerson:
 class House:
     """What a view may reach.
 
+    `pool`: for what is shown; `doors`: for who is asking, so that a flood of pages keeps nobody out who sends money or
+    a message (those have pools of their own).
     `public_url`: where people find us, without a slash at the end; it decides cookies, redirects and the directory.
     `public_key`: the 32 bytes with which receipts and heads are checked; `cursor_key`: 32 secret bytes for cursors.
     `readiness`: answers None when what the house is made of is there, else the name of what is missing.
@@ -47,6 +49,7 @@ class House:
     """
 
     pool: Pool
+    doors: Pool
     clock: Clock
     sign_in: SignIn
     transfers: Transfers
@@ -82,6 +85,12 @@ class House:
     async def reading(self) -> AsyncIterator[Connection]:
         """A connection to read with. Refuses: `database_away` when the pool gives none in time."""
         async with connection(self.pool, wait_s=READING_WAIT_S) as held:
+            yield held
+
+    @asynccontextmanager
+    async def at_the_door(self) -> AsyncIterator[Connection]:
+        """A connection to look up who is asking. Refuses: `database_away` as `reading` does."""
+        async with connection(self.doors, wait_s=READING_WAIT_S) as held:
             yield held
 
     @asynccontextmanager

@@ -93,7 +93,7 @@ async def find_actor(
     token, by_cookie = _token_of(house, headers, path, query)
     actor = None
     if token is not None:
-        async with house.reading() as connection:
+        async with house.at_the_door() as connection:
             actor = await who(connection, token, house.clock.now())
     if not by_cookie:
         if actor is None:

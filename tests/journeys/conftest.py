@@ -58,14 +58,18 @@ async def open_service(
     listening.bind(("127.0.0.1", port))
     address = f"http://localhost:{listening.getsockname()[1]}"
     clock, signer = SystemClock(), Signer.from_seed(bytes(range(32)))
-    pool = await open_pool(dsn, size=8, name="journeys")
-    ledger, intake = Ledger(pool, clock), Intake(pool, signer, b"n" * 32, clock)
+    pool, doors, money, messages = [
+        await open_pool(dsn, size=size, name=f"journeys{use}")
+        for size, use in ((8, ""), (3, " doors"), (3, " money"), (2, " messages"))
+    ]
+    ledger, intake = Ledger(money), Intake(messages, signer, b"n" * 32, clock)
     hub = Hub(dsn, clock, **(hub_options or {}))  # type: ignore[arg-type]
     await intake.start()
     await hub.start()
     runner = JobRunner(pool, job_kinds(clock))
     house = House(
-        pool=pool, clock=clock, sign_in=SignIn(pool, clock), transfers=Transfers(pool, ledger), intake=intake, hub=hub,
+        pool=pool, doors=doors, clock=clock, sign_in=SignIn(doors, clock), transfers=Transfers(money, ledger),
+        intake=intake, hub=hub,
         public_url=address, public_key=signer.public_key, cursor_key=b"c" * 32, readiness=_ready,
     )  # fmt: skip
     server = uvicorn.Server(
@@ -94,7 +98,8 @@ async def open_service(
         await hub.close()
         await intake.close()
         await ledger.batcher.close()
-        await pool.close()
+        for one in (pool, doors, money, messages):
+            await one.close()
 
 
 async def _ready() -> None:

@@ -1,6 +1,6 @@
 """Recording spans with OpenTelemetry, and handing them to a collector over OTLP/HTTP in protobuf.
 
-Only imported when an operator has named a collector, since the SDK costs a tenth of a second of the start. Spans wait
+Only imported when an operator has named a collector, since the SDK costs 80 ms of the start. Spans wait
 in a bounded queue and are sent by a thread of their own; a collector that is away costs spans and never an answer.
 Settings are OpenTelemetry's own (`OTEL_*`), see `docs/observing.md`.
 Source: OpenTelemetry Protocol Exporter, OTLP 1.x over HTTP; W3C Trace Context.

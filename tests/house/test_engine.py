@@ -9,7 +9,7 @@ import stat
 import subprocess
 import sys
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import asyncpg
@@ -95,6 +95,19 @@ async def test_nobody_comes_in_without_a_password(engine: TestEngine) -> None:
 
 async def test_there_is_no_way_in_by_tcp(engine: TestEngine) -> None:
     assert await ask(engine.home, "select current_setting('listen_addresses')") == ""
+
+
+@pytest.mark.parametrize("role", [app_dsn, owner_dsn])
+async def test_nobody_works_beside_our_tables(engine: TestEngine, role: Callable[..., str]) -> None:
+    connection = await asyncpg.connect(role(engine.home))
+    try:
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await connection.execute("select lo_from_bytea(0, 'x')")
+    finally:
+        await connection.close()
+    for elsewhere in ("postgres", "template1"):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await asyncpg.connect(role(engine.home, elsewhere))
 
 
 async def test_what_was_committed_is_on_the_disk(engine: TestEngine) -> None:

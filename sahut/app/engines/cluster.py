@@ -12,6 +12,11 @@ from sahut.app.cannot_start import CannotStart
 from sahut.app.child import Account, Child
 from sahut.app.engines.addresses import APPLICATION, BACKUP, DATABASE, OWNER, SUPERUSER
 
+# A store beside our tables, into which everybody could write as much as the disk holds. Nothing here uses it.
+_LARGE_OBJECTS = (
+    "lo_creat(integer), lo_create(oid), lo_from_bytea(oid, bytea), lo_put(oid, bigint, bytea), "
+    "lowrite(integer, bytea), lo_truncate(integer, integer), lo_truncate64(integer, bigint)"
+)
 # The only ways in. There is no TCP, no `trust` and no `peer`: whoever connects knows a generated password.
 ACCESS_RULES = """\
 # Written once by Sahut. Only the socket, only with a password.
@@ -110,6 +115,14 @@ async def make_roles(superuser_dsn: str, *, owner_password: str, app_password: s
             await connection.execute(f"create database {DATABASE} owner {OWNER} template template0")
         await connection.execute(f"revoke connect, temporary on database {DATABASE} from public")
         await connection.execute(f"grant connect on database {DATABASE} to {APPLICATION}")
+        await connection.execute("revoke connect on database postgres, template1 from public")
+        await connection.execute(f"grant connect on database postgres to {BACKUP}")
+    finally:
+        await connection.close()
+    # Rights on functions belong to a database, so this is said inside ours.
+    connection = await asyncpg.connect(superuser_dsn, timeout=30, database=DATABASE)
+    try:
+        await connection.execute(f"revoke execute on function {_LARGE_OBJECTS} from public")
     finally:
         await connection.close()
 

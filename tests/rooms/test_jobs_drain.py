@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator
 
+import asyncpg
 import pytest
 
 from sahut.db import Connection, Pool, open_pool
 from sahut.work import Job
+from tests.conftest import Database
 from tests.rooms.jobs import Gate, do, effects, left, line_up, runner_of
 from tests.rooms.world import SOON_S
 
@@ -108,3 +110,29 @@ async def test_a_process_that_was_killed_costs_a_lease(pool: Pool, other_pool: P
 
     assert await effects(other_pool) == ["greet 1"]
     assert await other_pool.fetchval("select body ->> 'attempt' from work.event") == "2"
+
+
+async def test_a_runner_that_cannot_do_its_own_work_ends_with_the_error(pool: Pool, database: Database) -> None:
+    """`up` sees it and starts another; a silent one would look like nothing to do."""
+    owner = await asyncpg.connect(database.owner_dsn)
+    await owner.execute("alter table work.job rename to gone")
+
+    with pytest.raises(asyncpg.UndefinedTableError):
+        await asyncio.wait_for(runner_of(pool, do).run(), SOON_S)
+
+    await owner.execute("alter table work.gone rename to job")
+    await owner.close()
+
+
+async def test_leases_that_cannot_be_renewed_end_the_runner_too(pool: Pool, database: Database) -> None:
+    hanging = Gate()
+    await line_up(pool, "greet", ["greet 1"])
+    working = asyncio.create_task(runner_of(pool, hanging, lease_s=0.3).run())
+    await hanging.until_begun()
+    owner = await asyncpg.connect(database.owner_dsn)
+    await owner.execute("revoke update on work.job from sahut_app")
+
+    with pytest.raises(asyncpg.InsufficientPrivilegeError):
+        await asyncio.wait_for(working, SOON_S)
+
+    await owner.close()

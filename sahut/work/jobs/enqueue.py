@@ -10,6 +10,8 @@ from datetime import datetime
 from sahut.db import Connection, Queries
 from sahut.work.rows import JobRow, as_json
 
+ENQUEUED_AT_MOST = 10_000
+
 _queries = Queries.load("sahut.work.jobs")
 
 
@@ -38,10 +40,11 @@ async def enqueue_at(connection: Connection, job: JobRow, *, run_at: datetime) -
 
 
 async def enqueue_all(connection: Connection, jobs: Sequence[JobRow], *, wait_s: float = 0) -> int:
-    """Put many jobs in line by one statement, to run in `wait_s` seconds at the earliest.
+    """Put many jobs, at most 10,000, in line by one statement, to run in `wait_s` seconds at the earliest.
 
     Returns how many are new; those whose key is there already stay as they are. Writes: `work.job`.
     """
+    assert len(jobs) <= ENQUEUED_AT_MOST, "at most 10,000 jobs in one statement"
     if not jobs:
         return 0
     status = await _queries.enqueue_all.execute(

@@ -12,11 +12,12 @@ import asyncio
 import random
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from typing import cast
 
 import asyncpg
 import structlog
 
-from sahut.db import AWAY, DATABASE_LOST, Connection, DatabaseAway, Pool, connection, transaction
+from sahut.db import AWAY, CONFLICT, DATABASE_LOST, Connection, DatabaseAway, Pool, connection, transaction
 from sahut.work.jobs.claims import ClaimLost, claim, finish, give_back, lengthen, next_due_in, put_back
 from sahut.work.jobs.kinds import Job, JobKind, ProcessLost, RetryAfter, by_name, judge
 from sahut.work.jobs.line import Held, Line
@@ -26,6 +27,7 @@ IDLE_S = 1.0
 CLAIM_AT_MOST = 50  # of each kind, in a round by hand
 DRAIN_S = 4.0
 _LET_GO_S = 1.0
+_PASSES = (*AWAY, *CONFLICT)  # what the next round does not meet any more
 
 _log = structlog.get_logger()
 
@@ -79,7 +81,7 @@ class JobRunner:
                 self._awake.clear()
                 try:
                     wait_s = 0.0 if await self._claim_for_all() else await self._idle_s()
-                except AWAY as error:
+                except _PASSES as error:
                     _log.warning("jobs_wait_for_the_database", error=type(error).__name__)
                     wait_s = 0.2 + 0.8 * self._chance()
                 if self._failed is not None:
@@ -126,9 +128,7 @@ class JobRunner:
 
     def _open_lanes(self, line: Line) -> None:
         for _ in range(min(line.kind.at_once - len(line.lanes), len(line.waiting))):
-            lane = asyncio.create_task(self._lane(line))
-            line.lanes.add(lane)
-            lane.add_done_callback(line.lanes.discard)
+            line.lanes.add(asyncio.create_task(self._lane(line)))
 
     async def _lane(self, line: Line) -> None:
         try:
@@ -141,6 +141,9 @@ class JobRunner:
         except Exception as error:  # noqa: BLE001 (no job failed but the runner itself: `run` ends with it)
             self._failed = error
             self._awake.set()
+        finally:
+            # In the same breath in which it found nobody waiting: who comes next opens another.
+            line.lanes.discard(cast("asyncio.Task[None]", asyncio.current_task()))
 
     async def _run_group(self, line: Line, group: list[Held]) -> None:
         """Run jobs in one transaction, and see to it that those which did not end well come again."""
@@ -196,7 +199,7 @@ class JobRunner:
         try:
             async with connection(self._pool) as open_one:
                 await put_back(open_one, job, verdict)
-        except AWAY as away:  # the lease brings the job back
+        except _PASSES as away:  # the lease brings the job back
             _log.warning("job_left_to_its_lease", kind=kind.name, job=job.id, error=type(away).__name__)
         self._awake.set()
 
@@ -204,8 +207,13 @@ class JobRunner:
         every_s = min((line.kind.lease_s for line in self._lines.values()), default=IDLE_S) / 3
         while True:
             await asyncio.sleep(every_s)
-            with suppress(*AWAY):
-                await self._keep_leases_once()
+            try:
+                with suppress(*_PASSES):
+                    await self._keep_leases_once()
+            except Exception as error:  # noqa: BLE001 (nobody waits for this task: `run` ends with it)
+                self._failed = error
+                self._awake.set()
+                return
 
     async def _keep_leases_once(self) -> None:
         """Renew what runs, and give back what did not begin in time."""
@@ -251,7 +259,7 @@ class JobRunner:
 
     async def _let_go(self) -> None:
         """Give back at once; where the database is away, the leases do it later."""
-        with suppress(*AWAY):
+        with suppress(*_PASSES):
             async with asyncio.timeout(_LET_GO_S), connection(self._pool) as open_one:
                 await self._give_back(open_one)
 

@@ -71,3 +71,23 @@ async def test_activity_comes_in_pages_whose_cursors_cannot_be_made_up(service: 
     assert len(found) == len(set(found)) == 36  # the opening of the demo world is one of them
     assert second["next_cursor"] is None
     assert stolen.status_code == made_up.status_code == 422
+
+
+async def test_the_form_reads_amounts_and_asks_where_it_would_have_to_guess(service: Service) -> None:
+    async with service.house.reading() as connection:
+        sari = await connection.fetchval("select id from people.person where phone = $1", SARI.phone)
+    form = {"to_phone": BUDI.phone, "note": "", "person": str(sari)}
+    as_sari = {"sec-fetch-site": "same-origin", "sahut-partial": "1", "cookie": f"sahut={await service.token(SARI)}"}
+    typed = {"Rp 50.000": 200, "50,000": 200, "50rb": 200, "50.00": 422, "12,50": 422, "$50": 422, "0": 422, "": 422}
+    async with service.client() as client, await service.signed_in(SARI) as api:
+        answers = {
+            text: await client.post("/send", data={**form, "amount": text, "key": f"typed-{turn:04}"}, headers=as_sari)
+            for turn, text in enumerate(typed)
+        }
+        wallet = await api.get("/api/v1/wallet")
+
+    assert {text: answer.status_code for text, answer in answers.items()} == typed
+    assert wallet.json()["available_minor"] == 1_000_000_000 - 3 * 5_000_000
+    assert "ribuan atau desimal" in answers["50.00"].text
+    assert "Rupiah ditulis bulat" in answers["12,50"].text
+    assert "bukan mata uang kolom ini" in answers["$50"].text

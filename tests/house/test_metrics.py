@@ -218,8 +218,10 @@ async def test_after_a_flood_of_strange_requests_the_page_is_bounded_and_holds_n
 
 @pytest.fixture
 async def service_address(app_dsn: str) -> AsyncIterator[str]:
+    from sahut_lab.demo import seed
     from tests.journeys.conftest import open_service
 
+    await seed(app_dsn)
     async with open_service(app_dsn) as service:
         yield service.address
 
@@ -236,6 +238,61 @@ async def test_the_names_say_their_units_as_prometheus_wants() -> None:
             if family.type == "histogram":
                 assert family.name.endswith(("_seconds", "_commands")), family.name
             assert not family.name.endswith(("_ms", "_s", "_total")), family.name
+
+
+async def test_whatever_the_house_does_is_counted(service_address: str) -> None:
+    before = _counts()
+    async with httpx.AsyncClient(base_url=service_address, timeout=10) as client:
+        session = {"phone": "+62 812-0000-0001", "pin": "246813"}
+        opened = await client.post("/api/v1/sessions", json=session)
+        assert opened.status_code == 201, opened.text
+        token = opened.json()["token"]
+        own = {"authorization": f"Bearer {token}"}
+        sent = {"client_message_id": "0123456789abcdef012345", "text": "Halo"}
+        for headers in (own, own, {}):
+            assert (await client.post("/api/v1/contacts", json=sent, headers=headers)).status_code == 202
+        money = {"to_phone": "+6281200000002", "amount_minor": 100, "currency": "IDR", "note": ""}
+        key = {"idempotency-key": "6f1f9a52-52a9-4a55-9f5e-6d1f0a3b2c1d"}
+        assert (await client.post("/api/v1/transfers", json=money, headers=own | key)).status_code == 201
+        assert (await client.post("/api/v1/transfers", json=money, headers=own)).status_code == 400
+
+        def risen(name: str, **labels: str) -> float:
+            return sum(
+                value - before.get((found, told), 0.0)
+                for (found, told), value in _counts().items()
+                if found == name and labels.items() <= dict(told).items()
+            )
+
+        await _until(lambda: risen("sahut_jobs_total", kind="find_case", outcome="done") == 2)
+        await _until(lambda: risen("sahut_live_ring_to_screen_seconds_count") > 0)
+        expected = {
+            ("sahut_request_seconds_count", "route", "/api/v1/contacts"): 3,
+            ("sahut_contacts_acknowledged_total", "repeated", "no"): 2,
+            ("sahut_contacts_acknowledged_total", "repeated", "yes"): 1,
+            ("sahut_refusals_total", "code", "idempotency_key_required"): 1,
+            ("sahut_batch_commands_sum", "batcher", "intake"): 3,
+            ("sahut_batch_commands_sum", "batcher", "ledger"): 1,
+            ("sahut_commit_seconds_count", "what", "ledger"): 1,
+            ("sahut_batch_wait_seconds_count", "batcher", "ledger"): 1,
+        }
+        assert {key: risen(key[0], **{key[1]: key[2]}) for key in expected} == expected
+        for name in (
+            "sahut_commit_seconds_count", "sahut_job_seconds_count", "sahut_job_wait_seconds_count",
+            "sahut_deadline_marks_total", "sahut_seal_tick_seconds_count", "sahut_sealed_events_total",
+            "sahut_seal_lag_seconds_count", "sahut_pool_wait_seconds_count",
+        ):  # fmt: skip
+            assert risen(name) > 0, name
+        assert _counts()["sahut_sealing", ()] == 1
+        assert ("sahut_lane_waiting", (("lane", "pin"),)) in _counts()
+
+
+def _counts() -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
+    return {
+        (sample.name, tuple(sorted(sample.labels.items()))): sample.value
+        for family in REGISTRY.collect()
+        for sample in family.samples
+        if family.name.startswith("sahut_")
+    }
 
 
 # Of the database.

@@ -46,6 +46,10 @@ def test_the_public_address_follows_the_port() -> None:
         ("SAHUT_PUBLIC_URL", "http://wallet.example"),
         ("SAHUT_PUBLIC_URL", "https://wallet.example/below"),
         ("SAHUT_DATABASE_URL", "mysql://x"),
+        ("SAHUT_METRICS_PORT", "eight"),
+        ("SAHUT_METRICS_HOST", "localhost"),
+        ("SAHUT_DRAIN_S", "61"),
+        ("SAHUT_TRUST_TRACEPARENT", "maybe"),
         ("SAHUT_PROT", "8000"),
     ],
 )

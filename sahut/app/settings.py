@@ -128,7 +128,7 @@ def read_settings(environment: Mapping[str, str] = os.environ, *, demo: bool = F
         database_owner_url=_database(environment, "SAHUT_DATABASE_OWNER_URL"),
         log=_one_of(environment, "SAHUT_LOG", "info", _LEVELS),
         database_backup_url=_database(environment, "SAHUT_DATABASE_BACKUP_URL"),
-        backup=_backup(environment),
+        backup=_backup(environment, _home(environment, demo=demo)),
         drain_s=_whole(environment, "SAHUT_DRAIN_S", 0, 0, 60),
         observing=ObservingSettings(
             # Off unless it is named: two houses on one machine must not fight for a port that nobody asked for.
@@ -149,10 +149,12 @@ def _home(environment: Mapping[str, str], *, demo: bool) -> Path:
     return usual.with_name(f"{usual.name}-demo") if demo else usual
 
 
-def _backup(environment: Mapping[str, str]) -> BackupSettings | None:
+def _backup(environment: Mapping[str, str], home: Path) -> BackupSettings | None:
     place = _path(environment, "SAHUT_BACKUP")
     if place is None:
         return None
+    if home in (place, *place.parents):
+        raise CannotStart(f"SAHUT_BACKUP {place} lies in SAHUT_HOME, and would be lost with it: name another place.")
     return BackupSettings(
         place=place,
         keep=_whole(environment, "SAHUT_BACKUP_KEEP", 7, 1, 100),

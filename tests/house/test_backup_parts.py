@@ -233,12 +233,14 @@ def test_a_half_made_backup_is_never_taken_for_one_and_swept_away(tmp_path: Path
     draft = store.bases / ".draft-0123"
     draft.mkdir()
     write_record(draft, BASE)
+    (store.keys / "draft.json").write_text("{}")
     (store.bases / "torn").mkdir()
     (store.bases / "torn" / "base.json").write_text('{"format": 1, "name"')
 
     assert [base.name for base in store.read_bases()] == ["b0"]
     store.sweep()
     assert not draft.exists()
+    assert [path.stem for path in store.keys.iterdir()] == ["b0"]
 
 
 def test_drills_are_kept_in_bounds(tmp_path: Path) -> None:
@@ -253,6 +255,8 @@ def test_drills_are_kept_in_bounds(tmp_path: Path) -> None:
     ("name", "value"),
     [
         ("SAHUT_BACKUP", "relative"),
+        ("SAHUT_BACKUP", "/srv/sahut"),
+        ("SAHUT_BACKUP", "/srv/sahut/backup"),
         ("SAHUT_BACKUP_KEEP", "0"),
         ("SAHUT_BACKUP_EVERY_HOURS", "never"),
         ("SAHUT_BACKUP_PASSPHRASE_FILE", "relative"),

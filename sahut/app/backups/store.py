@@ -194,6 +194,9 @@ class Store:
         """Take away what killed backups left half made. The caller holds the lock of backups."""
         for draft in self.bases.glob(".draft-*"):
             shutil.rmtree(draft, ignore_errors=True)
+        for keys in self.keys.glob("*.json"):
+            if not (self.bases / keys.stem).is_dir():
+                keys.unlink()  # keys live exactly as long as their base backup
 
 
 def write_record(directory: Path, base: Base) -> None:

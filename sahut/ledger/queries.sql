@@ -60,7 +60,10 @@ update ledger.balance b
 insert into ledger.account (kind, currency, owner) values (:kind, :currency, :owner::bigint) on conflict do nothing returning id;
 
 -- name: find_account
-select id from ledger.account where kind = :kind and currency = :currency and owner is not distinct from :owner::bigint;
+-- Two looks, each by the index that has it: a comparison that lets nulls be equal can use neither.
+select id from ledger.account where owner = :owner::bigint and kind = :kind and currency = :currency
+ union all
+select id from ledger.account where :owner::bigint is null and owner is null and kind = :kind and currency = :currency;
 
 -- name: open_balance
 insert into ledger.balance (account_id, currency, zone, floor, ceiling, day, day_out_cap, month_in_cap)

@@ -148,6 +148,23 @@ async def test_heads_of_a_branch_that_ended_are_no_damage(world: World, copied: 
     assert done.restored.timeline == 2
     assert done.restored.is_clean
     assert done.restored.missing == 0
+    await _both_branches_are_there(world, settings)
+
+
+async def _both_branches_are_there(world: World, settings: Settings) -> None:
+    """From a base backup before the fork, along the new timeline and along the one that was left."""
+    assert settings.backup is not None
+    store = Store(settings.backup.place)
+    for base in store.read_bases():
+        if base.timeline == 2:
+            shutil.rmtree(store.directory(base))
+    for timeline, left_branch_is_there in ((2, False), (1, True)):
+        with temporary() as above:
+            done = await restore(settings, above / "home", None, SILENCE, timeline)
+            there = await restored_numbers(above / "home")
+        assert done.timeline == timeline
+        assert there >= world.before_it | {-1}
+        assert (-2 in there) == left_branch_is_there
 
 
 async def sealed_up_to_date(settings: Settings) -> None:

@@ -53,7 +53,7 @@ class ArchiveState:
     """How the archive stands; written into the home, since the archive's own disk may be what is in trouble.
 
     ``lag_bytes``, ``lag_s``: log that the server has flushed and the archive has not, and for how long; ``trouble``: in
-    words, empty when all is well.
+    words, empty when all is well; ``base_trouble``: why the last base backup was not taken.
     """
 
     at: str = ""
@@ -62,6 +62,7 @@ class ArchiveState:
     lag_bytes: int = 0
     lag_s: float = 0.0
     trouble: str = ""
+    base_trouble: str = ""
 
 
 class Archive:
@@ -230,7 +231,9 @@ class Archive:
             try:
                 await take_base(self._settings, self._say)
                 failed_at = None
+                self._state = replace(self._state, base_trouble="")
             except CannotStart as problem:
+                self._state = replace(self._state, base_trouble=str(problem))
                 _log.error("backup_failed", said=str(problem))
 
     def _base_is_due(self) -> bool:

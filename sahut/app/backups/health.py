@@ -14,7 +14,9 @@ DRILL_AFTER = timedelta(days=31)
 
 @dataclass(frozen=True, slots=True)
 class BackupHealth:
-    """None means never. ``archive_at``: when the archive last told how it stands; ``trouble``: in its words."""
+    """None means never. ``archive_at``: when the archive last told how it stands; ``trouble``: in its
+    words; ``base_trouble``: why the last base backup was not taken.
+    """
 
     base_taken_at: datetime | None
     bases: int
@@ -22,6 +24,7 @@ class BackupHealth:
     lag_s: float
     lag_bytes: int
     trouble: str
+    base_trouble: str
     last_drill_at: datetime | None
     last_drill_clean: bool
 
@@ -42,6 +45,7 @@ def newest_backup(settings: Settings) -> BackupHealth | None:
         lag_s=state.lag_s if state else 0.0,
         lag_bytes=state.lag_bytes if state else 0,
         trouble=state.trouble if state else "",
+        base_trouble=state.base_trouble if state else "",
         last_drill_at=datetime.fromisoformat(last["at"]) if last else None,
         last_drill_clean=bool(last.get("clean")),
     )
@@ -58,6 +62,8 @@ def backup_troubles(settings: Settings) -> list[str]:
         found.append("There is no base backup yet: `sahut backup` makes one.")
     elif now() - health.base_taken_at > limit:
         found.append(f"The newest base backup is of {health.base_taken_at:%Y-%m-%d %H:%M} UTC.")
+    if health.base_trouble:
+        found.append(f"The last base backup failed: {health.base_trouble}")
     if health.archive_at is None or now() - health.archive_at > SILENT:
         found.append("The archive does not tell how it stands: is `sahut up` (or `sahut archive`) running?")
     elif health.trouble or health.lag_s > LAG_S:

@@ -233,11 +233,19 @@ def give_to_owner(place: Path, *paths: Path) -> None:
 
 
 def give_place_to_service(settings: Settings) -> None:
-    """As root, make the place of the backups and give it to the service account, while we can.
+    """Before ``up`` gives up root: as root, make the place of the backups and give it to the service account, while we can.
 
     Whoever has root has everything; the account must be able to write here, and below its own directory all is its own.
+
+    **Refuses**: ``CannotStart``, also when backups are wanted and there is no address to take them from.
     """
-    if settings.backup is None or os.geteuid() != 0:
+    if settings.backup is None:
+        return
+    if not settings.backup_is_possible:
+        raise CannotStart(
+            "SAHUT_DATABASE_BACKUP_URL is missing: backups of your database need a role with REPLICATION."
+        )
+    if os.geteuid() != 0:
         return
     place = settings.backup.place
     try:

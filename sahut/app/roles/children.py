@@ -59,8 +59,7 @@ class Children:
 
         self._web = keepers("web", settings.web_processes, listening, descriptors)
         self._work = keepers("work", settings.work_processes, [], [])
-        archived = settings.backup is not None and settings.backup_is_possible
-        self._archive = keepers("archive", int(archived), [], [])
+        self._archive = keepers("archive", int(settings.backup is not None), [], [])
         self.keeping: list[asyncio.Task[None]] = []
 
     @property

@@ -23,7 +23,7 @@ grant insert (key, kind, run_at, body, traceparent), update (run_at, attempts, b
 grant insert (kind, subject, audience, policy, opened_at, due_at, policy_version, warn_at),
     update (kept_at, broken_at, warn_at, warned) on work.deadline to sahut_app;
 grant insert (principal, key, body_hash, answer, refusal, at, status, body) on work.idempotency to sahut_app;
-grant insert (name, version, valid_from, zone, country, hours) on work.calendar to sahut_app;
+grant insert (name, version, valid_from, zone, country, hours, categories, extra_holidays, extra_workdays) on work.calendar to sahut_app;
 grant insert (name, version, valid_from, kind, audience, measure, length, calendar, warn_percent, warn_before_s)
     on work.deadline_policy to sahut_app;
 

@@ -16,6 +16,7 @@ from sahut.work import (
     JobKind,
     JobRow,
     JobRunner,
+    Retry,
     Sealer,
     Signer,
     append_event,
@@ -80,7 +81,7 @@ def kinds() -> list[JobKind]:
         JobKind("sim_chain", chain, at_once=2),
         JobKind("sim_flaky", flaky, at_once=2),
         JobKind("sim_slow", slow, at_once=2),
-        JobKind("sim_poison", poison, at_once=1),
+        JobKind("sim_poison", poison, at_once=1, retry=Retry(most_attempts=4, most_s=10)),
     ]
 
 

@@ -41,6 +41,10 @@ _COUNTS = """
 _LOST = """
     select count(*) from unnest($1::text[]) told where not exists (select from simulation.fact f where f.key = told)"""
 
+_LEFT_BEHIND = """
+    select key, kind, attempts, forgiven, run_at - work.clock() as due_in, buried_at, story from work.job j
+     where not exists (select from simulation.fact f where f.key = j.key and f.kind = 'sim_poison') limit 5"""
+
 # Effects carry the time of the database, which is the one that counts.
 _CLOCKS = """
     with broken as (
@@ -96,6 +100,8 @@ async def judge(control: "asyncpg.Connection[asyncpg.Record]", told: Told, seed:
             )
         },
     )  # fmt: skip
+    for row in await control.fetch(_LEFT_BEHIND):
+        verdict.failures.append(f"left behind: {dict(row)}")
     clocks = dict((await control.fetch(_CLOCKS))[0])
     verdict.count(clocks=clocks.pop("clocks"), clocks_broken=clocks.pop("clocks_broken"))
     verdict.must_be_zero(**clocks)

@@ -18,8 +18,9 @@ from sahut_lab.simulation.loop import VirtualLoop
 from sahut_lab.simulation.wire import Wire
 
 EPOCH = datetime(2026, 3, 1, 9, 0, tzinfo=UTC)
-ROUGH_S, WRITES, WRITERS, WORKERS = 90.0, 25, 3, 3
-PEACE_AT_MOST = 400
+ROUGH_S, WRITES, WRITERS, WORKERS = 60.0, 20, 3, 3
+PEACE_AT_MOST, PEACE_LOOK_S = 400, 2
+FAR_S = 30  # beyond all leases: time that jumps must not take a job from who runs it
 # The clock is an unlogged sequence, because setting it takes no transaction id: ids that pass by would hide from the
 # sealer exactly what it must not get wrong.
 _GROUND = """
@@ -105,9 +106,9 @@ async def _live(wire: Wire, told: Told) -> None:
 async def _quiet(wire: Wire) -> None:
     """Let the work be finished; what is due in days is due now."""
     for _ in range(PEACE_AT_MOST):
-        await asyncio.sleep(5)
+        await asyncio.sleep(PEACE_LOOK_S)
         left = (await wire.ask(verdicts.LEFT))[0]
         if left["jobs"] == left["unsealed"] == left["running"] == 0:
             return
-        if left["due_in_s"] is not None and left["due_in_s"] > 5:
+        if left["due_in_s"] is not None and left["due_in_s"] > FAR_S:
             wire.database_ahead_s += left["due_in_s"]

@@ -13,7 +13,7 @@ from sahut.app.engines import superuser_dsn
 from sahut_lab.house import bare_database
 from sahut_lab.simulation import world
 
-SEEDS = 8
+SEEDS = 5
 TEMPLATE = "simulation_template"
 
 

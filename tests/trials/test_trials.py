@@ -40,6 +40,20 @@ def test_a_job_is_done_once_whoever_is_killed_or_stopped_in_the_middle_of_it() -
     assert verdict["counters"]["kills"] + verdict["counters"]["stops"] >= 5
 
 
+def test_whatever_breaks_when_a_seed_says_so_nothing_is_lost_or_done_twice() -> None:
+    verdict = trial.run("simulation", seed=1, size=3)
+
+    assert passed(verdict), verdict
+    assert verdict["counters"]["seeds"] == 3
+
+
+def test_a_seed_is_one_run() -> None:
+    first, again = (trial.run("simulation", seed=3, size=1)["counters"] for _ in range(2))
+
+    assert first["digest"] == again["digest"]
+    assert first["steps"] == again["steps"] > 1_000
+
+
 @pytest.mark.parametrize("name", sorted(BROKEN))
 def test_a_broken_build_is_caught(name: str) -> None:
     verdict = run_broken(name, seed=1)

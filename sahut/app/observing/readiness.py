@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
-from sahut.db import AWAY, Pool, pending_migrations
+from sahut.db import AWAY, Pool, connection, pending_migrations
 
 PROBE_S = 2.0
 
@@ -22,11 +22,11 @@ class DatabaseReadiness:
         if self._ending.is_set():
             return ["draining"]
         try:
-            async with asyncio.timeout(PROBE_S), self._pool.acquire() as connection:
-                await connection.fetchval("select 1")
+            async with asyncio.timeout(PROBE_S), connection(self._pool) as held:
+                await held.fetchval("select 1")
                 if not self._tables_are_new:
                     # Once seen it stays so: migrations only go forward.
-                    self._tables_are_new = not await pending_migrations(connection)
+                    self._tables_are_new = not await pending_migrations(held)
         except (TimeoutError, *AWAY):
             return ["database"]
         return [] if self._tables_are_new else ["migrations"]

@@ -10,8 +10,8 @@ _encode = msgspec.json.Encoder().encode
 class EventRow(msgspec.Struct, frozen=True, gc=False):
     """What happened, past tense. Ids, amounts and salted commitments only, never personal data.
 
-    `topic`: whose books (wallet, care, ledger, staff, deadline, alarm). `subject`: the person's id, or 0; for ledger the
-    batch, for deadline the clock.
+    `topic`: whose books (wallet, care, ledger, staff, deadline, alarm). `subject`: the person's id, or 0; for ledger
+    the batch, for deadline the clock.
     """
 
     topic: str

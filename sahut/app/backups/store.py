@@ -233,7 +233,7 @@ def give_to_owner(place: Path, *paths: Path) -> None:
 
 
 def give_place_to_service(settings: Settings) -> None:
-    """Before ``up`` gives up root: as root, make the place of the backups and give it to the service account, while we can.
+    """As root, make the place of the backups and give it to the service account, while we can.
 
     Whoever has root has everything; the account must be able to write here, and below its own directory all is its own.
 

@@ -7,7 +7,7 @@ rounds and those of the reference alternate on the same server, so that a noisy 
 import asyncio
 from typing import Any
 
-from sahut_lab.bench import intake, jobs, ledger, live, observing, restore, start
+from sahut_lab.bench import intake, jobs, ledger, live, observing, restore, seal, start
 
 NAMES = {
     "ledger": "durable transfers a second through the ledger in process, beside pgbench (size: seconds for each round)",
@@ -17,6 +17,7 @@ NAMES = {
     "observing": "what it costs to record figures and to show them, beside the smallest commit",
     "live": "live streams in one web process: memory of each, time from commit to screen (size: streams)",
     "start": "from the command to the first page: empty home, warm home, after kill -9 of everything (size: rounds)",
+    "seal": "from event to reader, backlog, failover, ticks with many gaps, beside pgbench (size: seconds a rate)",
 }
 
 
@@ -35,6 +36,8 @@ def run(name: str, *, quick: bool = False, size: int | None = None) -> dict[str,
             done = live.bench(quick=quick, streams=size)
         case "start":
             done = start.bench(quick=quick, rounds=size)
+        case "seal":
+            done = seal.bench(quick=quick, seconds=size)
         case "observing":
             done = observing.bench(quick=quick)
         case _:

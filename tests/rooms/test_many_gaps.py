@@ -4,6 +4,7 @@ import asyncpg
 
 from sahut.db import Pool, open_connection
 from sahut.work import Sealer, Signer, read_log
+from sahut.work.log.sealer import GAPS_AT_ONCE
 from tests.conftest import Database
 from tests.rooms.conftest import Connect
 from tests.rooms.log import clean, write
@@ -56,7 +57,7 @@ async def test_a_tick_writes_the_gaps_that_changed_and_no_others(
     while await pool.fetchval("select count(*) from work.gap"):
         await write(pool, 1)
         await sealer.tick()
-    assert max(touched) <= 500 + 1  # as many as are looked at in one tick
+    assert max(touched) <= GAPS_AT_ONCE + 1  # as many as are looked at in one tick
     async with pool.acquire() as reading:
         kinds = [entry.kind for entry in await read_log(reading, GAPS, 1000)]
     assert kinds.count("late") == 1

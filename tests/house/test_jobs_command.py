@@ -15,7 +15,7 @@ from typer.testing import CliRunner
 
 from sahut.app.cannot_start import CannotStart
 from sahut.app.commands import app
-from tests.conftest import Database
+from tests.conftest import Database, TestEngine
 
 Sahut = Callable[..., Result]
 BURIED = pytest.mark.books_may_be_wrong("a buried job waits for a person")
@@ -181,3 +181,11 @@ def test_a_database_that_is_away_is_a_sentence(sahut: Sahut, tmp_path: Any) -> N
 
     assert isinstance(told.exception, CannotStart)
     assert str(told.exception) == "The database does not answer: is Sahut running?"
+
+
+def test_the_embedded_database_is_found_by_its_home_and_an_older_one_is_a_sentence(engine: TestEngine) -> None:
+    """The tests' own engine has the product's database, and nobody has migrated it."""
+    told = CliRunner().invoke(app, ["jobs"], env={"SAHUT_HOME": str(engine.home)})
+
+    assert isinstance(told.exception, CannotStart)
+    assert str(told.exception) == "The database is of an older release: `sahut migrate` brings it to this one."

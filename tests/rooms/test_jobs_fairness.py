@@ -107,7 +107,7 @@ async def test_a_process_takes_no_more_than_its_lanes_can_begin(pool: Pool) -> N
 async def test_what_does_not_begin_in_time_goes_to_others_and_has_not_failed(pool: Pool) -> None:
     slow = Gate()
     await line_up(pool, "greet", [f"greet {i}" for i in range(4)])
-    working = asyncio.create_task(JobRunner(pool, [JobKind("greet", slow, at_once=1, lease_s=0.3)]).run_due())
+    working = asyncio.create_task(JobRunner(pool, [JobKind("greet", slow, at_once=1, lease_s=1.0)]).run_due())
     await slow.until_begun()
 
     async def others_may_have_them() -> bool:

@@ -7,12 +7,13 @@ rounds and those of the reference alternate on the same server, so that a noisy 
 import asyncio
 from typing import Any
 
-from sahut_lab.bench import intake, jobs, ledger, live, observing, restore, seal, start
+from sahut_lab.bench import clocks, intake, jobs, ledger, live, observing, restore, seal, start
 
 NAMES = {
     "ledger": "durable transfers a second through the ledger in process, beside pgbench (size: seconds for each round)",
     "intake": "messages acknowledged a second over HTTP, beside pgbench (size: seconds for each round)",
     "jobs": "durable steps a second, single and in batches, beside pgbench (size: single steps for each round)",
+    "clocks": "looking after running clocks, remembering and forgetting answers (size: clocks that run)",
     "restore": "what the archive costs, what a lost machine costs, and how long a restore takes (size: megabytes)",
     "observing": "what it costs to record figures and to show them, beside the smallest commit",
     "live": "live streams in one web process: memory of each, time from commit to screen (size: streams)",
@@ -30,6 +31,8 @@ def run(name: str, *, quick: bool = False, size: int | None = None) -> dict[str,
             done = intake.bench(quick=quick, seconds=size)
         case "jobs":
             done = jobs.bench(quick=quick, jobs=size)
+        case "clocks":
+            done = clocks.bench(quick=quick, clocks=size)
         case "restore":
             done = restore.bench(quick=quick, megabytes=size)
         case "live":

@@ -292,5 +292,11 @@ CREATE TRIGGER no_truncate BEFORE TRUNCATE ON ledger.batch FOR EACH STATEMENT EX
 
 CREATE TRIGGER no_truncate BEFORE TRUNCATE ON ledger.transfer FOR EACH STATEMENT EXECUTE FUNCTION work.refuse_change();
 
+CREATE TRIGGER no_truncate BEFORE TRUNCATE ON ledger.transfer_2026 FOR EACH STATEMENT EXECUTE FUNCTION work.refuse_change();
+
+CREATE TRIGGER no_truncate BEFORE TRUNCATE ON ledger.transfer_2027 FOR EACH STATEMENT EXECUTE FUNCTION work.refuse_change();
+
+CREATE TRIGGER no_truncate BEFORE TRUNCATE ON ledger.transfer_later FOR EACH STATEMENT EXECUTE FUNCTION work.refuse_change();
+
 ALTER TABLE ONLY ledger.balance
     ADD CONSTRAINT balance_account_id_fkey FOREIGN KEY (account_id) REFERENCES ledger.account(id);

@@ -218,3 +218,26 @@ async def test_whoever_is_not_ours_cannot_come_in(database: Database) -> None:
     assert "{=" not in given
     assert ",=" not in given
     assert "sahut_app=c/sahut_owner" in given
+
+
+async def test_the_owner_cannot_empty_what_is_append_only_either(database: Database) -> None:
+    """Also not by a part of it: a partition is emptied by its own name, and asks its own triggers."""
+    owner = await asyncpg.connect(database.owner_dsn)
+    try:
+        tables = await owner.fetch(
+            "select tableoid::regclass::text from (select c.oid as tableoid from pg_class c"
+            " where c.relkind in ('r', 'p') and exists (select from pg_partition_ancestors(c.oid) as above"
+            " join pg_trigger t on t.tgrelid = above where t.tgname = 'append_only')) as kept"
+        )
+        emptied = []
+        for (table,) in tables:
+            try:
+                await owner.execute(f"truncate {table} cascade")
+                emptied.append(table)
+            except asyncpg.InsufficientPrivilegeError:
+                pass
+    finally:
+        await owner.close()
+
+    assert len(tables) > 15
+    assert emptied == []

@@ -208,10 +208,8 @@ async def test_the_books_go_by_the_clock_of_the_database(world: World, connect: 
     owner = await connect(database.owner_dsn)
     ledger = Ledger(world.pool)
     account = await world.open(has=1_000, day_out_cap_minor=100)
-    noon = datetime(2031, 5, 5, 5, 0, tzinfo=UTC)
-    clock = (
-        "create or replace function work.clock() returns timestamptz language sql as 'select {}'"
-    )
+    noon = datetime.now(UTC).replace(hour=5, minute=0, second=0, microsecond=0) + timedelta(days=2)
+    clock = "create or replace function work.clock() returns timestamptz language sql as 'select {}'"
 
     await owner.execute(clock.format(f"timestamptz ''{noon}''"))
     first = await ledger.post(world.command(100, debit=account))

@@ -23,7 +23,8 @@ grant insert (key, kind, run_at, body, traceparent), update (run_at, attempts, b
 grant insert (kind, subject, audience, policy, opened_at, due_at, policy_version, warn_at),
     update (kept_at, broken_at, warn_at, warned) on work.deadline to sahut_app;
 grant insert (principal, key, body_hash, answer, refusal, at, status, body) on work.idempotency to sahut_app;
-grant insert (name, version, valid_from, zone, country, hours, categories, extra_holidays, extra_workdays) on work.calendar to sahut_app;
+grant insert (name, version, valid_from, zone, country, hours, categories, extra_holidays, extra_workdays) on work.calendar
+    to sahut_app;
 grant insert (name, version, valid_from, kind, audience, measure, length, calendar, warn_percent, warn_before_s)
     on work.deadline_policy to sahut_app;
 
@@ -42,3 +43,8 @@ grant insert (number, channel_account, provider_key, person_id, language, text, 
     on care.contact to sahut_app;
 grant insert (number, person_id, matter, language, state, opened_at, changed_at) on care.case to sahut_app;
 grant insert (case_id, seq, author, author_id, contact_id, client_message_id, text, at) on care.message to sahut_app;
+
+-- Rights would not stop the owner. Triggers for rows come with the parent, those for statements do not.
+create trigger no_truncate before truncate on ledger.transfer_2026 for each statement execute function work.refuse_change();
+create trigger no_truncate before truncate on ledger.transfer_2027 for each statement execute function work.refuse_change();
+create trigger no_truncate before truncate on ledger.transfer_later for each statement execute function work.refuse_change();

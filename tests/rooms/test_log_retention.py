@@ -168,7 +168,7 @@ async def test_money_and_contacts_whose_events_went_with_their_month_still_balan
         return [said for said in await audit(database.owner_dsn, signer.public_key) if "promises" not in said]
 
     connection = await connect(database.app_dsn)
-    now = desk.world.clock.time = datetime.now(UTC)
+    now = desk.world.clock.set(datetime.now(UTC))
     await desk.world.ledger.post(desk.world.command(100))
     await desk.write(desk.world.sari, "saldo saya kurang")
     await desk.find_cases()

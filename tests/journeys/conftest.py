@@ -11,6 +11,7 @@ import pytest
 import uvicorn
 
 from sahut.bedrock import SystemClock
+from sahut.db import open_pool
 from sahut.journey import Intake, job_kinds
 from sahut.ledger import Ledger
 from sahut.people import SignIn
@@ -20,6 +21,10 @@ from sahut.work import JobRunner, Signer, listen, run_sealer
 from sahut_lab.demo import PEOPLE, seed
 
 SARI, BUDI, LI_NA, BIMA = PEOPLE
+
+
+# Use → connections, as a web process has them.
+POOLS = {"pages": 8, "doors": 3, "money": 3, "messages": 2}
 
 
 @dataclass
@@ -51,17 +56,13 @@ async def open_service(
     dsn: str, *, port: int = 0, hub_options: dict[str, object] | None = None
 ) -> AsyncIterator[Service]:
     """All roles of a house in this loop, over a database with the demo world."""
-    from sahut.db import open_pool
-
     listening = socket.socket()
     listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listening.bind(("127.0.0.1", port))
     address = f"http://localhost:{listening.getsockname()[1]}"
     clock, signer = SystemClock(), Signer.from_seed(bytes(range(32)))
-    pool, doors, money, messages = [
-        await open_pool(dsn, size=size, name=f"journeys{use}")
-        for size, use in ((8, ""), (3, " doors"), (3, " money"), (2, " messages"))
-    ]
+    pools = [await open_pool(dsn, size=size, name=f"journeys {use}") for use, size in POOLS.items()]
+    pool, doors, money, messages = pools
     ledger, intake = Ledger(money), Intake(messages, signer, b"n" * 32, clock)
     hub = Hub(dsn, clock, **(hub_options or {}))  # type: ignore[arg-type]
     await intake.start()
@@ -98,8 +99,7 @@ async def open_service(
         await hub.close()
         await intake.close()
         await ledger.batcher.close()
-        for one in (pool, doors, money, messages):
-            await one.close()
+        await asyncio.gather(*(one.close() for one in pools))
 
 
 async def _ready() -> None:

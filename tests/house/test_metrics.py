@@ -21,7 +21,7 @@ from sahut.db import Pool, transaction
 from sahut.web.refusals import TABLE as REFUSALS
 from sahut.web.routes import TABLE as ROUTES
 from sahut.work import JobRow, enqueue
-from sahut.work.metrics import KINDS_AT_MOST, clock_marked, job_ended
+from sahut.work.metrics import KINDS_AT_MOST, OTHER, _Kinds
 from tests.conftest import Database
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -185,13 +185,13 @@ def test_the_socket_is_for_its_owner_alone(tmp_path: Path) -> None:
 
 
 def test_kinds_that_nobody_knows_cannot_flood_the_page() -> None:
-    for number in range(3 * KINDS_AT_MOST):
-        job_ended(f"flood_{number}", "done")
-        clock_marked(f"flood_{number}", "kept")
+    shown = _Kinds()
 
-    for name in ("sahut_jobs", "sahut_deadline_marks"):
-        family = next(family for family in REGISTRY.collect() if family.name == name)
-        assert len({sample.labels["kind"] for sample in family.samples}) <= KINDS_AT_MOST + 1
+    told = {shown(f"flood_{number}") for number in range(3 * KINDS_AT_MOST)}
+
+    assert len(told) == KINDS_AT_MOST + 1
+    assert OTHER in told
+    assert shown("flood_0") == "flood_0"
 
 
 async def test_after_a_flood_of_strange_requests_the_page_is_bounded_and_holds_nothing_of_them(

@@ -10,10 +10,11 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from sahut.app.backups import Store, backup_troubles, drill, restore
+from sahut.app.backups import Store, backup_troubles, drill, restore, take_base
 from sahut.app.backups.archive import LOOK_S, Archive
 from sahut.app.backups.restore import discard
 from sahut.app.backups.wal import PARTIAL
+from sahut.app.cannot_start import CannotStart
 from sahut.app.engines import Engine, app_dsn, backup_dsn, owner_dsn, superuser_dsn
 from sahut.app.home import Home
 from sahut.app.wiring import signer_of
@@ -112,6 +113,20 @@ async def test_another_server_is_archived_and_restored_into_a_home_of_our_own(ta
         assert done.is_clean
         assert await restored_numbers(target) == {11}
         assert "trust" not in (target / "engine" / "pg_hba.conf").read_text()
+
+
+async def test_a_backup_of_another_release_is_refused(target: Path) -> None:
+    """Its migrations read otherwise than ours, so its tables may be others."""
+    with temporary() as above:
+        settings = World(above).settings()
+        async with running(settings):
+            await one(superuser_dsn(settings.home, "sahut"), "update db.migration set sha256 = 'x' returning 1")
+            await until(lambda: lag(settings) == 0)
+            await take_base(settings, SILENCE)
+
+        with pytest.raises(CannotStart, match="another release"):
+            await restore(settings, target, None, SILENCE)
+    assert list(target.parent.iterdir()) == []
 
 
 async def until_dropped(dsn: str, statement: str) -> None:

@@ -43,7 +43,7 @@ from sahut.app.home import Home
 from sahut.app.private_files import open_private
 from sahut.app.settings import Settings
 from sahut.care import reserve_number_blocks
-from sahut.db import Connection, migrate, open_connection
+from sahut.db import Connection, MigrationChanged, migrate, open_connection
 from sahut.work import EventRow, Signer, append_event, read_head, read_log
 
 Say = Callable[[str], None]
@@ -252,7 +252,7 @@ async def _live_once(
         forget_target(place.data)
         if not plan.base.embedded:
             await take_over(draft, place.data)
-        await migrate(owner_dsn(draft))
+        await _bring_to_this_release(draft)
         with steps.step("audit"):
             say("Going over the books and the log.")
             findings = await audit(app_dsn(draft), signer.public_key)
@@ -282,6 +282,13 @@ async def _live_once(
         steps_s=steps.taken,
         **told,
     )
+
+
+async def _bring_to_this_release(draft: Path) -> None:
+    try:
+        await migrate(owner_dsn(draft))
+    except MigrationChanged as problem:
+        raise CannotStart(f"The backup belongs to another release ({problem}): restore it with that one.") from problem
 
 
 def _emptiness(plan: Plan, compared: Comparison) -> list[str]:

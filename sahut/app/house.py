@@ -67,7 +67,7 @@ async def open_house(settings: Settings, name: str) -> AsyncIterator[House]:
             public_url=settings.public_url,
             public_key=signer.public_key,
             cursor_key=key(settings.home, "cursor.key"),
-            readiness=_Readiness(pool, intake, starting),
+            readiness=_Readiness(doors, intake, starting),
             trust_traceparent=settings.observing.trust_traceparent,
             demo=demo,
             demo_people=_demo_people() if demo else (),

@@ -13,7 +13,7 @@ import asyncpg
 
 from sahut.app.child import Child
 from sahut.app.engines import app_dsn, superuser_dsn
-from sahut.bedrock import SystemClock, currency_number
+from sahut.bedrock import currency_number
 from sahut.db import open_pool, transaction
 from sahut.ledger import Ledger, Transfer, TransferKind, open_account
 from sahut_lab.bench.child import said_by
@@ -54,7 +54,7 @@ async def _fund(home: Path) -> None:
                 await open_account(connection, kind="customer", currency="IDR", owner=owner)
                 for owner in range(1, ACCOUNTS + 1)
             ]
-        ledger = Ledger(pool, SystemClock())
+        ledger = Ledger(pool)
         await asyncio.gather(*(ledger.post(_opening(house, account)) for account in accounts))
         await ledger.batcher.close()
     finally:

@@ -15,7 +15,7 @@ import asyncpg
 import uvloop
 
 from sahut.app.engines import app_dsn
-from sahut.bedrock import SystemClock, currency_number
+from sahut.bedrock import currency_number
 from sahut.db import open_pool
 from sahut.ledger import Ledger, Transfer, TransferKind
 from sahut.work import EventRow, JobRow
@@ -71,7 +71,7 @@ async def main(home: Path, callers: int, hot: bool, riders: bool, seconds: float
     dsn = app_dsn(home)
     maker = Maker(await accounts_of(dsn), hot=hot, riders=riders)
     pool = await open_pool(dsn, size=2, name="lab-poster")
-    ledger = Ledger(pool, SystemClock())
+    ledger = Ledger(pool)
     waits: list[float] = []
     warm = time.perf_counter() + WARM_UP_S
     stop = warm + seconds

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from uuid import UUID
 
-from sahut.bedrock import SystemClock, currency_number
+from sahut.bedrock import currency_number
 from sahut.db import Connection, open_pool, transaction
 from sahut.ledger import Ledger, Transfer, TransferKind, open_account
 from sahut.people import Role, SignIn, add_person, person_by_phone
@@ -59,7 +59,7 @@ async def seed(dsn: str) -> None:
                 raise RealPeople("This database has people of its own and none of the demo world: nothing was entered.")
             house = await open_account(connection, kind="safeguarding", currency=CURRENCY)
             openings = [command for person in PEOPLE if (command := await _enter(connection, person, house))]
-        ledger = Ledger(pool, SystemClock())
+        ledger = Ledger(pool)
         await asyncio.gather(*(ledger.post(command) for command in openings))
         await ledger.batcher.close()
     finally:

@@ -7,8 +7,9 @@ import asyncpg
 import pytest
 
 import sahut
+from sahut.app.engines import app_dsn
 from sahut.db import Connection, Pool, Queries
-from tests.conftest import Database
+from tests.conftest import Database, TestEngine
 
 _HOUSE = Path(sahut.__path__[0])
 # Rights that no query uses yet, each with what it is for.
@@ -241,3 +242,20 @@ async def test_the_owner_cannot_empty_what_is_append_only_either(database: Datab
 
     assert len(tables) > 15
     assert emptied == []
+
+
+async def test_in_our_own_database_nobody_makes_large_objects_and_in_others_we_are_not_let_in(
+    engine: TestEngine,
+) -> None:
+    """What only the superuser can take away, the engine takes away at every start."""
+    connection = await asyncpg.connect(app_dsn(engine.home))
+    try:
+        for attempt in ("select lo_create(0)", "select lo_creat(-1)", "select lo_from_bytea(0, 'x')"):
+            with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                await connection.execute(attempt)
+    finally:
+        await connection.close()
+
+    for database in ("postgres", "template1"):
+        with pytest.raises(asyncpg.InsufficientPrivilegeError):
+            await asyncpg.connect(app_dsn(engine.home, database))

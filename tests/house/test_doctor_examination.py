@@ -199,10 +199,11 @@ async def test_a_published_head_that_the_table_does_not_have_is_seen(database: D
 @pytest.mark.books_may_be_wrong("a job is buried")
 async def test_buried_and_unknown_jobs_are_seen(database: Database) -> None:
     await execute(
-        database.app_dsn,
-        "insert into work.job (key, kind, body, buried_at) values ('a', 'send_fax', '{}', clock_timestamp())",
+        database.owner_dsn,
+        "insert into work.job (key, kind, body, buried_at) values ('a', 'classify', '{}', clock_timestamp())",
         "insert into work.job (key, kind, body, run_at) "
-        "values ('b', 'classify', '{}', clock_timestamp() - interval '1 hour')",
+        "values ('b', 'classify', '{}', clock_timestamp() - interval '1 hour'), "
+        "('c', 'send_fax', '{}', clock_timestamp() - interval '2 minutes'), ('d', 'new', '{}', clock_timestamp())",
     )
 
     seen = await ask(database.superuser_dsn, lambda connection: asking.ask_jobs(connection, frozenset({"classify"})))

@@ -17,6 +17,7 @@ from sahut.work import jobs_by_kind
 
 WAIT_S = 5.0
 _HUNG_AFTER_S = 5.0
+_UNKNOWN_FOR_S = 60.0
 _queries = Queries.load("sahut.app.doctor")
 
 
@@ -112,7 +113,8 @@ async def ask_jobs(connection: Connection, known: frozenset[str]) -> JobsSeen:
     oldest = max(kinds, key=lambda one: one.oldest_due_s, default=None)
     return JobsSeen(
         buried=sum(one.buried for one in kinds),
-        unknown=tuple(one.kind for one in kinds if one.kind not in known),
+        # While a release is rolled out, a kind may be unknown here for a moment; and a buried job is counted as one.
+        unknown=tuple(one.kind for one in kinds if one.kind not in known and one.oldest_due_s > _UNKNOWN_FOR_S),
         oldest_due_s=oldest.oldest_due_s if oldest else 0.0,
         oldest_kind=oldest.kind if oldest else "",
     )

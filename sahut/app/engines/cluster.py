@@ -52,7 +52,7 @@ async def make_files(data: Path, programs: Path, account: Account | None, superu
 
 async def _initdb(draft: Path, programs: Path, account: Account | None, password_file: Path) -> None:
     options: list[str | Path] = [
-        *("-D", draft / "data", "-U", SUPERUSER, "-E", "UTF8", "--data-checksums"),
+        *("-D", draft / "data", "-U", SUPERUSER, "-E", "UTF8", "--data-checksums", "--sync-method=syncfs"),
         *("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C"),
         *("--auth=scram-sha-256", f"--pwfile={password_file}"),
     ]

@@ -33,6 +33,8 @@ _LAST_WORDS = 65_536
 # Given at each start, so that they are those of this release and not of the day of `initdb`.
 _SETTINGS = {
     "unix_socket_permissions": "0700",
+    # After a crash all files have to be on the disk before recovery: one order to the file system, not a thousand.
+    "recovery_init_sync_method": "syncfs",
     "hot_standby": "off",  # "ready" then means that a recovery has ended, and not that one may look on
     "fsync": "on",
     "full_page_writes": "on",

@@ -22,6 +22,7 @@ from sahut.app.engines import Engine, check_database, connections_for
 from sahut.app.home import Home
 from sahut.app.listening import listen_on
 from sahut.app.logs import keep_small, write_logs
+from sahut.app.observing.collector import collector_of
 from sahut.app.observing.ends import child_ended
 from sahut.app.observing.gathering import gathered
 from sahut.app.roles.announcement import announce

@@ -26,6 +26,7 @@ _KNOWN = (
     "SAHUT_METRICS_PORT",
     "SAHUT_METRICS_HOST",
     "SAHUT_DRAIN_S",
+    "SAHUT_LOG_KEEP_MONTHS",
     "SAHUT_TRUST_TRACEPARENT",
     "SAHUT_BACKUP",
     "SAHUT_BACKUP_KEEP",
@@ -71,6 +72,7 @@ class Settings:
 
     ``database_url`` None means the embedded engine in ``home``. ``database_owner_url`` is only for migrations of a
     database that is not embedded, ``database_backup_url`` for its backups. ``backup`` None: no backups are made.
+    ``log_keep_months``: how many whole months of the log are kept; 0 keeps them for ever.
     ``drain_s``: how long ``web`` says that it is not ready before it listens no longer.
     """
 
@@ -85,6 +87,7 @@ class Settings:
     database_backup_url: str | None = None
     backup: BackupSettings | None = None
     drain_s: int = 0
+    log_keep_months: int = 0
     observing: ObservingSettings = ObservingSettings()
 
     @property
@@ -130,6 +133,10 @@ def read_settings(environment: Mapping[str, str] = os.environ, *, demo: bool = F
         database_backup_url=_database(environment, "SAHUT_DATABASE_BACKUP_URL"),
         backup=_backup(environment, _home(environment, demo=demo)),
         drain_s=_whole(environment, "SAHUT_DRAIN_S", 0, 0, 60),
+        # Off unless it is named; three at least, so that a slip cannot cost the newest.
+        log_keep_months=_whole(environment, "SAHUT_LOG_KEEP_MONTHS", 3, 3, 600)
+        if environment.get("SAHUT_LOG_KEEP_MONTHS")
+        else 0,
         observing=ObservingSettings(
             # Off unless it is named: two houses on one machine must not fight for a port that nobody asked for.
             port=_whole(environment, "SAHUT_METRICS_PORT", 0, 0, 65535) or None,

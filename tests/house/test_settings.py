@@ -18,6 +18,7 @@ def test_without_any_everything_has_a_sensible_value() -> None:
     assert settings.public_url == "http://localhost:8000"
     assert (settings.web_processes, settings.work_processes) == (1, 2)
     assert settings.database_url is None
+    assert settings.log_keep_months == 0  # the log is kept for ever
 
 
 def test_a_demo_has_a_home_of_its_own() -> None:
@@ -42,6 +43,7 @@ def test_the_public_address_follows_the_port() -> None:
         ("SAHUT_WEB_PROCESSES", "0"),
         ("SAHUT_WORK_PROCESSES", "1000"),
         ("SAHUT_LOG", "loud"),
+        ("SAHUT_LOG_KEEP_MONTHS", "2"),
         ("SAHUT_PUBLIC_URL", "wallet.example"),
         ("SAHUT_PUBLIC_URL", "http://wallet.example"),
         ("SAHUT_PUBLIC_URL", "https://wallet.example/below"),

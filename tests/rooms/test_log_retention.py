@@ -1,11 +1,15 @@
 """Old months of the log go, and everything that stays is proven as before; a month stays while anything is doubtful."""
 
+import asyncio
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from sahut.app.audit import audit
+from sahut.app.retention import NoOwner, keep_log_short, take_old_months
+from sahut.app.settings import read_settings
 from sahut.db import Pool
 from sahut.work import (
     NotRetired,
@@ -26,6 +30,7 @@ from tests.conftest import Database
 from tests.rooms.conftest import Connect
 from tests.rooms.desk import Desk
 from tests.rooms.log import clean, seal_all, set_clock, write
+from tests.rooms.world import until
 
 TOO_LOW = """
     alter table work.signed_head disable trigger all;
@@ -113,6 +118,33 @@ async def test_the_audit_sees_damage_to_what_stands_for_the_months_that_went(
 
     assert "Tile 2 of level 0 does not hold the hashes that it should." in found
     assert any("do not fold to the head" in finding for finding in found)
+
+
+async def test_each_day_old_months_go_where_a_setting_says_so(
+    pool: Pool, database: Database, half_a_year: datetime, sealer: Sealer, signer: Signer
+) -> None:
+    settings = read_settings(
+        {
+            "SAHUT_HOME": "/srv/sahut",
+            "SAHUT_DATABASE_URL": database.app_dsn,
+            "SAHUT_DATABASE_OWNER_URL": database.owner_dsn,
+            "SAHUT_LOG_KEEP_MONTHS": "4",
+        }
+    )
+    assert len(await take_old_months(settings, 4, yes=False)) == 2
+    assert await pool.fetchval("select count(*) from work.retired") == 0
+
+    async def gone() -> bool:
+        return bool(await pool.fetchval("select count(*) from work.retired") == 2)
+
+    keeping = asyncio.create_task(keep_log_short(settings))
+    await until(gone)
+    keeping.cancel()
+
+    with pytest.raises(NoOwner):
+        await take_old_months(replace(settings, database_owner_url=None), 4, yes=True)
+    await seal_all(sealer)
+    assert await clean(pool, signer) == []
 
 
 async def test_fewer_than_three_months_are_never_kept(database: Database, pool: Pool) -> None:

@@ -106,6 +106,10 @@ async def _run(settings: Settings, home: Home, *, demo: bool, say: Say) -> None:
             closing.push_async_callback(children.end)  # before the database stops
             gate.open()
             watching = [asyncio.create_task(watch_database(settings, home, say)), asyncio.create_task(_tidy(home))]
+            if settings.log_keep_months:
+                from sahut.app.retention import keep_log_short  # noqa: PLC0415 — most houses keep it for ever
+
+                watching.append(asyncio.create_task(keep_log_short(settings)))
             closing.push_async_callback(_all_cancelled, watching)
             await announce(settings, home, say, began)
             _reached("ready", began)

@@ -84,6 +84,7 @@ async def _run(settings: Settings, home: Home, *, demo: bool, say: Say) -> None:
     if demo:
         home.mark_as_demo()
     home.refuse_elsewhere(settings)
+    collector_of()  # a wrong address is told here once, and not by each child again and again
     sockets = await listen_on(settings.port)
     try:
         if settings.backup is not None:

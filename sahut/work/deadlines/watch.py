@@ -70,7 +70,7 @@ class DeadlineWatch:
                 marked = await self.look()
                 if marked.broken or marked.failed:
                     _log.warning("deadlines_broken", count=marked.broken, failed=marked.failed)
-            except AWAY as error:
+            except (*AWAY, *CONFLICT) as error:
                 _log.warning("deadlines_are_looked_at_again", error=type(error).__name__)
             # Not all processes at the same moment: they would only pass over each other's clocks.
             await asyncio.sleep(LOOK_EVERY_S * random.uniform(0.75, 1.25))

@@ -26,7 +26,7 @@ from sahut.work.log.recent import Recent
 from sahut.work.log.sweep import run_sweep
 from sahut.work.signing import HEAD, Signer
 
-GAPS_AT_ONCE, MANY_GAPS = 1000, 10_000
+GAPS_AT_ONCE, MANY_GAPS = 500, 10_000
 TICK_S, ELECTION_S, AT_MOST = 0.02, 0.25, 5000
 CLOCK_EVERY = 50  # looks, so about a second
 SIGN_CHANGED, SIGN_AT_LEAST = timedelta(seconds=10), timedelta(seconds=60)

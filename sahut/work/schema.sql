@@ -147,7 +147,7 @@ begin
                   and c.relname < to_char(month, '"event_"YYYY_MM')) then
         raise exception 'order: an older month than % stands in the log', oldest;
     end if;
-    execute format('lock table work.%I, work.%I in access exclusive mode', to_char(month, '"event_"YYYY_MM'), to_char(month, '"seal_"YYYY_MM'));
+    execute format('lock table work.%I, work.%I in share mode', to_char(month, '"event_"YYYY_MM'), to_char(month, '"seal_"YYYY_MM'));
     select n into sealed_upto from work.head;
     select at into newest from work.seal where n = sealed_upto;
     if newest is null or newest not between work.clock() - interval '7 days' and work.clock() + interval '1 hour' then
@@ -170,6 +170,18 @@ begin
           <> (border - before) / 256 then
         raise exception 'unsigned: the last events of % are in no full tile under a signed head yet', oldest;
     end if;
+    perform set_config('lock_timeout', '200ms', true);
+    for tried in 1..12 loop
+        begin
+            lock table only work.event, only work.seal in access exclusive mode;
+            exit;
+        exception when lock_not_available then
+            if tried = 12 then
+                raise;
+            end if;
+            perform pg_sleep(0.1 + 0.2 * random());
+        end;
+    end loop;
     insert into work.retired (month, events, highest_id, kept_after) values (oldest, had.events, had.highest_id, border);
     execute format('drop table work.%I, work.%I', to_char(month, '"seal_"YYYY_MM'), to_char(month, '"event_"YYYY_MM'));
     insert into work.event (topic, subject, kind, body)

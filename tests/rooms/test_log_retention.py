@@ -90,6 +90,46 @@ async def test_old_months_go_and_everything_else_is_still_proven(
     assert await retire_months(database.owner_dsn, 3) == []
 
 
+async def test_who_seals_and_reads_while_months_go_is_neither_stopped_nor_refused(
+    pool: Pool, database: Database, sealer: Sealer, signer: Signer, half_a_year: datetime
+) -> None:
+    gone = asyncio.Event()
+
+    async def seal() -> None:
+        while not gone.is_set():
+            await write(pool, 3)
+            await sealer.tick()
+
+    async def read() -> None:
+        while not gone.is_set():
+            async with pool.acquire() as connection:
+                assert await read_log(connection, 4_000, 100)
+
+    beside = [asyncio.create_task(part()) for part in (seal, read, read, read)]
+    await asyncio.sleep(0.1)
+    assert len(await retire_months(database.owner_dsn, 3)) == 3
+    gone.set()
+
+    assert await asyncio.gather(*beside, return_exceptions=True) == [None] * 4
+    await seal_all(sealer)
+    assert await clean(pool, signer) == []
+
+
+async def test_a_month_is_read_and_sealed_while_it_is_asked_whether_it_may_go(
+    pool: Pool, owner: Any, sealer: Sealer, half_a_year: datetime, database: Database
+) -> None:
+    async with pool.acquire() as reading, reading.transaction():
+        assert await read_log(reading, 0, 1)
+        retiring = asyncio.create_task(retire_months(database.owner_dsn, 3))
+        asked = "select count(*) from pg_locks where mode = 'ShareLock' and granted and relation = $1::regclass"
+        while not await owner.fetchval(asked, "work.event_2031_01"):
+            assert not retiring.done()
+            await asyncio.sleep(0.01)
+        await write(pool, 3)
+        assert await asyncio.wait_for(sealer.tick(), 3) == 3
+    assert len(await retiring) == 3
+
+
 async def test_the_next_sealer_goes_on_after_months_went(
     pool: Pool, database: Database, sealer: Sealer, signer: Signer, half_a_year: datetime, connect: Connect
 ) -> None:

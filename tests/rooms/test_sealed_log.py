@@ -350,6 +350,27 @@ async def test_the_log_is_append_only(pool: Pool, sealer: Sealer) -> None:
             await pool.execute(change)
 
 
+async def test_a_sealer_whose_statement_had_to_give_way_begins_anew(
+    pool: Pool, app_dsn: str, signer: Signer, owner: Any, database: Any, connect: Connect, tmp_path: Path
+) -> None:
+    sealing = asyncio.create_task(run_sealer(app_dsn, signer, tmp_path, name="sahut-test-gives-way"))
+    above = await connect(database.superuser_dsn)
+    async with owner.transaction():
+        await owner.execute("select from work.head for update")
+        await write(pool, "one")
+        give_way = (
+            "select pg_cancel_backend(pid) from pg_stat_activity"
+            " where application_name = 'sahut-test-gives-way' and wait_event_type = 'Lock'"
+        )
+        await until(lambda: above.fetchval(give_way))
+
+    await until(lambda: pool.fetchval("select n from work.head where n = 1"))
+    assert not sealing.done()
+    sealing.cancel()
+    with suppress(asyncio.CancelledError):
+        await sealing
+
+
 async def test_a_sealer_that_hangs_loses_its_session(app_dsn: str) -> None:
     """What `run_sealer` asks of the server; the trial stops a real one."""
     connection = await open_connection(app_dsn, name="sahut-test", idle_session_timeout="50")

@@ -160,7 +160,9 @@ create trigger append_only before update or delete on work.retired for each row 
 create trigger no_truncate before truncate on work.retired for each statement execute function work.refuse_change();
 
 -- Takes away the oldest month of the log, for the owner alone. Everything is asked again here, under the locks, whatever the
--- caller has found before. ADR 0066.
+-- caller has found before. While that takes, everybody reads on and the sealer ticks; they are shut out only for the drop.
+-- Who reads holds one parent while it asks for the other, so whoever asks for both gives way, sooner than a deadlock is
+-- looked for, and asks again. ADR 0066.
 create function work.retire_log_month(oldest date, keep_months int) returns bigint language plpgsql
     set search_path = pg_catalog, pg_temp set timezone = 'UTC' set lock_timeout = '2s' as $$
 declare
@@ -182,7 +184,7 @@ begin
                   and c.relname < to_char(month, '"event_"YYYY_MM')) then
         raise exception 'order: an older month than % stands in the log', oldest;
     end if;
-    execute format('lock table work.%I, work.%I in access exclusive mode', to_char(month, '"event_"YYYY_MM'), to_char(month, '"seal_"YYYY_MM'));
+    execute format('lock table work.%I, work.%I in share mode', to_char(month, '"event_"YYYY_MM'), to_char(month, '"seal_"YYYY_MM'));
     select n into sealed_upto from work.head;
     select at into newest from work.seal where n = sealed_upto;
     if newest is null or newest not between work.clock() - interval '7 days' and work.clock() + interval '1 hour' then
@@ -205,6 +207,18 @@ begin
           <> (border - before) / 256 then
         raise exception 'unsigned: the last events of % are in no full tile under a signed head yet', oldest;
     end if;
+    perform set_config('lock_timeout', '200ms', true);
+    for tried in 1..12 loop
+        begin
+            lock table only work.event, only work.seal in access exclusive mode;
+            exit;
+        exception when lock_not_available then
+            if tried = 12 then
+                raise;
+            end if;
+            perform pg_sleep(0.1 + 0.2 * random());
+        end;
+    end loop;
     insert into work.retired (month, events, highest_id, kept_after) values (oldest, had.events, had.highest_id, border);
     execute format('drop table work.%I, work.%I', to_char(month, '"seal_"YYYY_MM'), to_char(month, '"event_"YYYY_MM'));
     insert into work.event (topic, subject, kind, body)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 import structlog
 
-from sahut.db import AWAY, Connection, Queries, open_connection
+from sahut.db import AWAY, CONFLICT, Connection, Queries, open_connection
 from sahut.work.log.append import append_event
 from sahut.work.log.months import make_months
 from sahut.work.rows import EventRow
@@ -73,7 +73,7 @@ async def run_sweep(dsn: str, on_found: Callable[[list[int]], None], *, name: st
                 months_due = loop.time() + MONTHS_EVERY_S
             if wait_s:
                 on_found(await sweep(connection))
-        except AWAY as error:
+        except (*AWAY, *CONFLICT) as error:
             _log.warning("sweep_broken_off", error=type(error).__name__)
         finally:
             wait_s = EVERY_S

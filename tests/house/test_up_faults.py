@@ -19,6 +19,7 @@ from sahut.app.child import Child
 from sahut.app.engines import Engine, app_dsn, owner_dsn
 from sahut.app.home import Home
 from sahut.app.logs import keep_small, write_logs
+from sahut.app.roles.children import Gate
 from sahut.app.roles.keeper import Keeper, Pauses
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -261,3 +262,34 @@ async def test_a_long_recovery_is_waited_for(home: Path) -> None:
     finally:
         go.touch()
         await engine.stop()
+
+
+async def test_children_wait_at_the_gate_and_find_it_open_later(tmp_path: Path) -> None:
+    gate = Gate()
+    program = (
+        "import sys; from sahut.app.roles.children import Gate; print('here', flush=True);"
+        "Gate.wait(int(sys.argv[1])); print('through', flush=True)"
+    )
+
+    def start(name: str) -> Child:
+        with (tmp_path / name).open("wb") as output:
+            return Child.start(
+                name,
+                [sys.executable, "-c", program, str(gate.descriptor)],
+                death_signal=signal.SIGKILL,
+                environment={**os.environ, "PYTHONPATH": str(ROOT)},
+                pass_fds=[gate.descriptor],
+                output=output.fileno(),
+            )
+
+    first = start("first")
+    await wait_for(tmp_path / "first", "here", first)
+    await asyncio.sleep(0.3)
+    assert "through" not in (tmp_path / "first").read_text()
+
+    gate.open()
+    assert await asyncio.wait_for(first.wait(), 10) == 0
+    assert await asyncio.wait_for(start("second").wait(), 10) == 0
+    for name in ("first", "second"):
+        assert (tmp_path / name).read_text().split() == ["here", "through"]
+    os.close(gate.descriptor)

@@ -17,7 +17,7 @@ import asyncpg
 import structlog
 
 from sahut.bedrock import Clock, SystemClock
-from sahut.db import AWAY, Queries, locks, open_connection
+from sahut.db import AWAY, CONFLICT, Queries, locks, open_connection
 from sahut.work import merkle, metrics
 from sahut.work.log.gaps import Gap, changes, fill
 from sahut.work.log.publishing import Publisher
@@ -220,7 +220,7 @@ async def run_sealer(
     while True:
         try:
             await _seal_in_one_session(dsn, Sealing(signer, heads, on_seal, clock or SystemClock()), name)
-        except AWAY as error:
+        except (*AWAY, *CONFLICT) as error:  # a statement that gave way to another one's locks is begun anew as well
             _log.warning("sealer_lost_its_session", error=type(error).__name__)
             await asyncio.sleep(ELECTION_S)
         except LogDamaged as error:  # the lock is given up and everything else goes on; a person has to look

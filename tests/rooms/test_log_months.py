@@ -17,7 +17,9 @@ from sahut.work import (
     read_log,
     root_by_path,
     stray_months,
+    sweep,
 )
+from sahut.work.log import recent
 from tests.conftest import Database
 from tests.rooms.conftest import Connect
 from tests.rooms.log import clean, seal_all, set_clock, write
@@ -211,6 +213,32 @@ async def test_events_of_a_clock_that_jumped_are_sealed_read_and_proven_and_told
         "2 events of 1970-01 fell into no month of the log: a clock has jumped.",
         "2 events of 2099-05 fell into no month of the log: a clock has jumped.",
     ]
+
+
+@pytest.mark.books_may_be_wrong("the alarm of the event that was passed over stands in the log")
+async def test_what_a_jump_to_and_fro_hid_is_numbered_once_the_sweep_has_found_it(
+    pool: Pool, owner: Any, sealer: Sealer, connect: Connect, app_dsn: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recent, "WATCHED", 1)
+    now = datetime(2031, 7, 20, tzinfo=UTC)
+    await set_clock(owner, now)
+    for _ in range(60):  # the clock has been watched for long, so what is long ago is not looked at
+        await sealer.tick()
+    for at in (datetime(2031, 1, 1, tzinfo=UTC), now):
+        await set_clock(owner, at)
+        await write(pool, 1)
+    for _ in range(2):
+        await seal_all(sealer)
+        await write(pool, 1)
+    sweeping = await connect(app_dsn)
+    found = await sweep(sweeping)
+    assert len(found) == 1
+
+    sealer.expect(found)
+    await seal_all(sealer)
+
+    assert await sweep(sweeping) == []
+    assert found[0] in [entry.id for entry in await read_log(sweeping, 0, 10)]
 
 
 async def test_events_that_came_before_their_month_was_made_move_into_it(

@@ -118,6 +118,8 @@ class Sealer:
 
     def expect(self, event_ids: list[int]) -> None:
         """Number these in the next tick although they were passed over: what the sweep has found."""
+        if event_ids:  # they may bear any time, also one that the clock was not seen to show
+            self._recent = Recent()
         for event_id in event_ids:
             if not any(gap.first <= event_id <= gap.last for gap in self._gaps):
                 self._gaps.appendleft(Gap(event_id, event_id, _NEVER_DEAD))

@@ -13,6 +13,7 @@ from contextlib import suppress
 from datetime import datetime
 from hashlib import sha256
 
+import asyncpg
 import msgspec
 import structlog
 
@@ -101,22 +102,37 @@ class Intake:
         four the same message with the same key is received, once.
         Writes: `care.contact`, event `contact_received`, job `find_case`, in one commit.
         """
+        for _ in range(BLOCKS_AHEAD + 1):
+            count = self._next_number()
+            row = self._row(inbound, count)
+            try:
+                receipt = await self.batcher.submit(row)
+            except (Busy, Contended, DatabaseAway, ContactKeyReused, CannotBeWritten) as refused:
+                if _is_taken(refused):
+                    self._forget_block(count)
+                    continue
+                self._numbers.append(count)  # no row bears it and nobody was told: repetitions must not use numbers up
+                raise
+            if receipt.number != row.number:
+                self._numbers.append(count)
+            acknowledged(inbound.channel_account, repeated=receipt.number != row.number)
+            return receipt
+        raise Busy
+
+    def _next_number(self) -> int:
         if not self._numbers:
             self._low.set()
             raise Busy
         count = self._numbers.popleft()
         if len(self._numbers) < BLOCK * (BLOCKS_AHEAD - 1):
             self._low.set()
-        row = self._row(inbound, count)
-        try:
-            receipt = await self.batcher.submit(row)
-        except (Busy, Contended, DatabaseAway, ContactKeyReused, CannotBeWritten):
-            self._numbers.append(count)  # no row bears it and nobody was told: repetitions must not use numbers up
-            raise
-        if receipt.number != row.number:
-            self._numbers.append(count)
-        acknowledged(inbound.channel_account, repeated=receipt.number != row.number)
-        return receipt
+        return count
+
+    def _forget_block(self, count: int) -> None:
+        """A standby that took over without the last commits has given a block of ours to somebody else too."""
+        _log.error("contact_numbers_are_given_twice", block=count // BLOCK)
+        self._numbers = deque(one for one in self._numbers if one // BLOCK != count // BLOCK)
+        self._low.set()
 
     def _row(self, inbound: Inbound, count: int) -> ContactRow:
         now = self._clock.now()
@@ -225,3 +241,9 @@ class Intake:
         estimate = await wait_estimate_s(held)
         self._wait_s = int((self._answer.due_at(now) - now).total_seconds()) if estimate is None else estimate
         self._wait_as_of = now
+
+
+def _is_taken(refused: Exception) -> bool:
+    """Whether a contact bears the number already."""
+    cause = refused.__cause__
+    return isinstance(cause, asyncpg.UniqueViolationError) and cause.constraint_name == "contact_number_key"

@@ -177,7 +177,9 @@ class Batcher(Generic[CommandT, AnswerT]):
             if len(part) > 1:
                 middle = len(part) // 2
                 return [part[:middle], part[middle:]]
-            _refuse(part, CannotBeWritten(str(error)))
+            refused = CannotBeWritten(str(error))
+            refused.__cause__ = error
+            _refuse(part, refused)
         except Exception as error:  # noqa: BLE001 (it goes to those who asked)
             self._meter.failed()
             _refuse(part, error)

@@ -255,6 +255,22 @@ async def test_numbers_of_two_processes_never_meet_and_go_on(
     assert all(is_contact_number(number) for number in numbers)
 
 
+async def test_blocks_that_two_processes_have_are_given_up_and_nobody_is_turned_away(
+    world: World, intake: Intake, signer: Signer, owner: Any
+) -> None:
+    """As after a standby took over that did not know yet which blocks were given."""
+    await owner.execute("alter sequence care.number_block restart with 0")
+    other = await ready(Intake(world.pool, signer, NUMBER_KEY, world.clock))
+
+    receipts = [
+        await one.receive(chat(world.sari, f"message-{i}-{id(one)}")) for i in range(3) for one in (intake, other)
+    ]
+
+    assert len({receipt.number for receipt in receipts}) == 6
+    assert len(await contacts(world.pool)) == 6
+    await other.close()
+
+
 async def test_without_numbers_the_sender_is_told_to_come_back(world: World, signer: Signer) -> None:
     not_started = Intake(world.pool, signer, NUMBER_KEY, world.clock)
 

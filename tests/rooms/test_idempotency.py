@@ -1,7 +1,7 @@
 """Keys and answers: the same key again gets the same, at the same time a no, and what is old is forgotten."""
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 from uuid import UUID, uuid4
 
 import asyncpg
@@ -11,8 +11,18 @@ from hypothesis import strategies as st
 
 from sahut.bedrock import Refusal
 from sahut.db import Connection, Pool, Queries, open_connection, transaction
-from sahut.work import KeptAnswer, KeyReused, RequestInFlight, claim, command_hash, forget_answers, keep_answer
+from sahut.work import (
+    KeptAnswer,
+    KeyReused,
+    RequestInFlight,
+    Sealer,
+    claim,
+    command_hash,
+    forget_answers,
+    keep_answer,
+)
 from tests.rooms.conftest import Connect
+from tests.rooms.log import set_clock
 from tests.rooms.world import World, outcome, until_somebody_waits
 
 KEY = UUID(int=7)
@@ -219,6 +229,25 @@ async def test_after_it_was_forgotten_a_key_is_new(pool: Pool, connect: Connect,
 
     assert still == FROZEN
     assert await effects(pool) == 2
+
+
+@pytest.mark.books_may_be_wrong("the clock is days ahead of the events")
+async def test_a_clock_that_has_jumped_ahead_makes_nobody_forget(
+    pool: Pool, connect: Connect, owner_dsn: str, sealer: Sealer
+) -> None:
+    owner = await connect(owner_dsn)
+    await act(pool)
+    now: datetime = await pool.fetchval("select clock_timestamp()")
+    await sealer.sign(now)
+    await set_clock(owner, now + timedelta(days=40))
+    await sealer.sign(now + timedelta(days=40))
+
+    assert await forget_answers(pool) == 0
+    assert await act(pool) == FROZEN
+    assert await effects(pool) == 1
+
+    await set_clock(owner, now + timedelta(days=41, hours=12))
+    assert await forget_answers(pool) == 1
 
 
 async def test_an_answer_that_is_just_being_forgotten_is_still_the_answer(

@@ -2,7 +2,8 @@
 
 An answer is known until its row is gone: at least 30 days, at most as long as it takes until the next minute's look. A
 retry before that gets the kept answer, a retry after it is a new command. Between the two there is nothing: the row is
-either still there when the key is looked up, or its deletion has been committed.
+either still there when the key is looked up, or its deletion has been committed. A clock that jumps ahead makes nothing
+forgotten for a day: the function believes it only when a head was signed in the day before the last.
 """
 
 import asyncio

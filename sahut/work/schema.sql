@@ -27,7 +27,7 @@ declare
 begin
     if exists (select from work.signed_head)
        and not exists (select from work.signed_head
-                        where signed_at between work.clock() - interval '2 days' and work.clock() - interval '1 day') then
+                        where signed_at between (select work.clock()) - interval '2 days' and (select work.clock()) - interval '1 day') then
         return 0;
     end if;
     -- The array keeps the planner from turning the look-up round; whoever forgets at the same time takes the next ones.

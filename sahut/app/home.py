@@ -6,6 +6,7 @@
 
 import contextlib
 import fcntl
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from sahut.app.cannot_start import CannotStart
 from sahut.app.private_files import open_private
 from sahut.app.settings import Settings
 
-_PROBE_BYTES = 4096
+_PROBE, _PROBE_BYTES = ".writable", 4096
 # What a home consists of, apart from the engine's own files.
 OURS = ("secrets", "log", "run", "heads", "spool", "demo", "up.lock", "engine.at", "engine.socket", "restored.json")
 
@@ -81,12 +82,19 @@ class Home:
             yield
 
     def _try_to_write(self) -> None:
-        probe = self._run / ".writable"
         try:
-            for stale in self._run.glob("*.pid"):
-                stale.unlink()
-            probe.write_bytes(bytes(_PROBE_BYTES))
-            probe.unlink()
+            # Root does this before it steps down, and the service account could have laid a link: none is followed.
+            run = os.open(self._run, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
+            try:
+                for name in os.listdir(run):  # noqa: PTH208 — by descriptor: a path could be changed meanwhile
+                    if name.endswith(".pid") or name == _PROBE:
+                        os.unlink(name, dir_fd=run)
+                opened = os.open(_PROBE, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=run)
+                with os.fdopen(opened, "wb") as probe:
+                    probe.write(bytes(_PROBE_BYTES))
+                os.unlink(_PROBE, dir_fd=run)
+            finally:
+                os.close(run)
         except OSError as problem:
             raise CannotStart(f"SAHUT_HOME {self.path} cannot be written: {problem.strerror}.") from problem
 

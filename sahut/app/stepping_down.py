@@ -15,15 +15,16 @@ import os
 import signal
 import stat
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from sahut.app.cannot_start import CannotStart
 from sahut.app.child import Account
-from sahut.app.engines.account import can, engine_account
+from sahut.app.engines.account import can, engine_account, name_of
 from sahut.app.home import OURS
 
 _PR_SET_PDEATHSIG, _PR_GET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 2, 4
+_NOT_AS_ROOT = "{home} belongs to the user `{user}`, who {why}: mend that, or start as that user."
 _PACKAGES = ("sahut", "asyncpg", "starlette", "uvloop")  # one of ours, and some whose files lie beside all others
 
 
@@ -33,6 +34,7 @@ def step_down(home: Path, say: Callable[[str], None]) -> Account | None:
     The caller has what only root can have (sockets) already.
 
     **Returns**: the account; None when nothing was given up.
+    **Refuses**: ``CannotStart`` when the home belongs to somebody as whom we cannot go on: root does not work in it.
     **Writes**: owner and modes of what is ours in the home.
     """
     if os.geteuid() != 0:
@@ -40,11 +42,19 @@ def step_down(home: Path, say: Callable[[str], None]) -> Account | None:
     try:
         account = engine_account(home / "engine")
     except CannotStart as problem:
+        if home.stat().st_uid != 0:
+            raise
         # Whoever has a database of their own does not need the account; the engine will ask for it again.
         say(f"Sahut goes on as root: {problem}")
         return None
     assert account is not None
+    belongs = home.stat()
+    if belongs.st_uid not in {0, account.user_id}:
+        raise CannotStart(f"{home} belongs to one user and its database to another: give both to the same.")
     if (why := _obstacle(home, account)) is not None:
+        if belongs.st_uid != 0:
+            # Whoever owns the home could lay links there, and lead root wherever they want.
+            raise CannotStart(_NOT_AS_ROOT.format(home=home, user=account.name, why=why))
         say(f"Sahut goes on as root, since the user `{account.name}` {why}.")
         return None
     _compile()
@@ -53,7 +63,20 @@ def step_down(home: Path, say: Callable[[str], None]) -> Account | None:
     return account
 
 
-def hand_over(home: Path, account: Account) -> None:
+def act_for_owner(home: Path) -> None:
+    """As root, go on as the user to whom the home belongs; nothing happens when there is none, or it is root's.
+
+    **Refuses**: ``CannotStart`` when that user cannot run us.
+    """
+    if os.geteuid() != 0 or not home.exists() or (owner := home.stat()).st_uid == 0:
+        return
+    account = Account(name=name_of(owner.st_uid), user_id=owner.st_uid, group_id=owner.st_gid)
+    if (why := _cannot_run(home, account)) is not None:
+        raise CannotStart(_NOT_AS_ROOT.format(home=home, user=account.name, why=why))
+    _become(account, home)
+
+
+def hand_over(home: Path, account: Account, names: Iterable[str] = OURS) -> None:
     """Give what is ours in the home to the account, readable by nobody else. Only what root owns changes its owner.
 
     Links are never followed, and a file with a second name is left alone: whoever has the account could have laid it.
@@ -61,7 +84,7 @@ def hand_over(home: Path, account: Account) -> None:
     top = os.open(home, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
     try:
         _give(top, account)
-        for name in OURS:
+        for name in names:
             _give_below(top, name, account)
     finally:
         os.close(top)
@@ -76,13 +99,19 @@ def strangers_in(home: Path) -> list[str]:
 
 
 def _obstacle(home: Path, account: Account) -> str | None:
+    if (why := _cannot_run(home, account)) is not None:
+        return why
+    if strangers := strangers_in(home):
+        return f"is not given {home}, which holds something else too ({strangers[0]})"
+    return None
+
+
+def _cannot_run(home: Path, account: Account) -> str | None:
     for path in _needed():
         if not can(account, "-x" if path == Path(sys.executable) else "-r", path):
             return f"cannot read {path}"
     if not can(account, "-x", home.resolve().parent):
         return f"cannot enter {home.resolve().parent}"
-    if strangers := strangers_in(home):
-        return f"is not given {home}, which holds something else too ({strangers[0]})"
     return None
 
 
@@ -108,7 +137,7 @@ def _give_below(directory: int, name: str, account: Account) -> None:
     except FileNotFoundError:
         return
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK
-    if stat.S_ISREG(found.st_mode) and found.st_nlink == 1:
+    if stat.S_ISREG(found.st_mode):
         opened = os.open(name, flags, dir_fd=directory)
         try:
             _give(opened, account)
@@ -127,6 +156,8 @@ def _give_below(directory: int, name: str, account: Account) -> None:
 def _give(opened: int, account: Account) -> bool:
     """Give one file or directory; **returns** whether it belongs to the account now."""
     found = os.fstat(opened)
+    if stat.S_ISREG(found.st_mode) and found.st_nlink != 1:
+        return False
     if found.st_uid == 0:
         os.fchown(opened, account.user_id, account.group_id)
     elif found.st_uid != account.user_id:

@@ -17,8 +17,12 @@ from pathlib import Path
 
 import pytest
 
+from sahut.app.backups.store import give_place_to_service
+from sahut.app.cannot_start import CannotStart
 from sahut.app.child import Account, Child
-from sahut.app.stepping_down import hand_over, strangers_in
+from sahut.app.home import Home
+from sahut.app.settings import read_settings
+from sahut.app.stepping_down import hand_over, step_down, strangers_in
 
 ROOT = Path(__file__).resolve().parents[2]
 SYSTEM_PYTHON = Path("/usr/bin/python3")
@@ -86,6 +90,57 @@ def test_a_home_that_was_one_before_has_no_strangers(home: Path) -> None:
     (home / "notes of the operator").touch()
 
     assert strangers_in(home) == []
+
+
+def test_root_writes_where_no_link_points(home: Path, account: Account, tmp_path: Path) -> None:
+    """The home belongs to the service: what it may lay there must not lead root, who looks whether one can write."""
+    for name in ("precious", "other.pid"):
+        (tmp_path / name).write_text("x")
+    (home / "run").mkdir()
+    (home / "run" / ".writable").symlink_to(tmp_path / "precious")
+    os.chown(home, account.user_id, account.group_id)
+
+    with Home(home).held():
+        pass
+    assert (tmp_path / "precious").read_text() == "x"
+
+    (home / "run").rmdir()
+    (home / "run").symlink_to(tmp_path)
+    with pytest.raises(CannotStart), Home(home).held():
+        pass
+    assert (tmp_path / "other.pid").exists()
+
+
+def test_the_place_of_backups_is_given_and_nothing_beside_it(home: Path, account: Account, tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("x")
+    (home / "home" / "engine").mkdir(parents=True)
+    os.chown(home / "home" / "engine", account.user_id, account.group_id)
+    place = home / "backup"
+    (place / "wal" / "0001").mkdir(parents=True)
+    (place / "bases").symlink_to(tmp_path)
+
+    give_place_to_service(read_settings({"SAHUT_HOME": str(home / "home"), "SAHUT_BACKUP": str(place)}))
+
+    assert (tmp_path / "precious").stat().st_uid == 0
+    assert (place / "wal" / "0001").stat().st_uid == account.user_id
+    assert mode_of(place) == 0o700
+
+
+def test_root_does_not_work_in_the_home_of_another(home: Path, account: Account) -> None:
+    (home / "engine").mkdir()
+    (home / "letters").mkdir()
+    for path in (home, home / "engine"):
+        os.chown(path, account.user_id, account.group_id)
+
+    with pytest.raises(CannotStart, match="belongs to the user `nobody`"):
+        step_down(home, print)
+
+    (home / "engine").rmdir()
+    (home / "engine").symlink_to("/etc")
+    (home / "secrets").mkdir()
+    with pytest.raises(CannotStart, match="one user"):
+        step_down(home, print)
+    assert os.geteuid() == 0
 
 
 def _can_serve() -> bool:

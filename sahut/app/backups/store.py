@@ -30,6 +30,7 @@ from sahut.app.cannot_start import CannotStart
 from sahut.app.engines.account import engine_account
 from sahut.app.private_files import open_private
 from sahut.app.settings import Settings
+from sahut.app.stepping_down import hand_over
 
 FORMAT = 1
 OURS = ("bases", "wal", "keys", "heads", "drills.jsonl", "backup.lock", "archive.lock")
@@ -207,7 +208,7 @@ def write_record(directory: Path, base: Base) -> None:
 def write_whole(path: Path, content: bytes, mode: int = 0o600) -> None:
     """Write a file so that it is there whole or not at all, also after a power cut."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, mode)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
         file.flush()
@@ -229,7 +230,7 @@ def give_to_owner(place: Path, *paths: Path) -> None:
     if os.geteuid() == 0:
         owner = place.stat()
         for path in paths:
-            os.chown(path, owner.st_uid, owner.st_gid)
+            os.chown(path, owner.st_uid, owner.st_gid, follow_symlinks=False)
 
 
 def give_place_to_service(settings: Settings) -> None:
@@ -251,20 +252,25 @@ def give_place_to_service(settings: Settings) -> None:
     try:
         for directory in (*reversed(place.parents), place):
             if not directory.exists():
-                directory.mkdir(mode=0o711)
-                directory.chmod(0o711)
+                _make_passable(directory)
         account = engine_account(settings.home / "engine")
         assert account is not None
         if place.stat().st_uid in {0, account.user_id}:
             strangers = sorted({path.name for path in place.iterdir()} - set(OURS) - {"lost+found"})
             if strangers:
                 raise CannotStart(f"{place} holds something else ({strangers[0]}): name a directory of its own.")
-            below = (path for name in OURS if (place / name).is_dir() for path in (place / name).rglob("*"))
-            for path in (place, *place.iterdir(), *below):
-                os.chown(path, account.user_id, account.group_id, follow_symlinks=False)
-        place.chmod(0o700)
+            hand_over(place, account, OURS)
     except OSError as problem:
         raise CannotStart(f"SAHUT_BACKUP {place} cannot be used: {problem.strerror}.") from problem
+
+
+def _make_passable(directory: Path) -> None:
+    directory.mkdir()
+    opened = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        os.fchmod(opened, 0o711)
+    finally:
+        os.close(opened)
 
 
 def now() -> datetime:

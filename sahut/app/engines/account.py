@@ -24,7 +24,7 @@ def engine_account(data: Path) -> Account | None:
     owner_id = data.stat().st_uid if data.exists() else 0
     if owner_id != 0:
         owner_group = data.stat().st_gid
-        return Account(name=_name_of(owner_id), user_id=owner_id, group_id=owner_group)
+        return Account(name=name_of(owner_id), user_id=owner_id, group_id=owner_group)
     entry = _entry() or _add()
     return Account(name=entry.pw_name, user_id=entry.pw_uid, group_id=entry.pw_gid)
 
@@ -35,7 +35,8 @@ def can(account: Account | None, test: str, path: Path) -> bool:
     return bool(tried.returncode == 0)
 
 
-def _name_of(user_id: int) -> str:
+def name_of(user_id: int) -> str:
+    """Give the name of a user of the operating system; one without a name has its number."""
     try:
         return pwd.getpwuid(user_id).pw_name
     except KeyError:

@@ -25,8 +25,9 @@ class Refusal(Exception):
 class RetryLater(Refusal):
     """The common base of every no that ends by itself; it says in how many seconds to ask again. It has no code."""
 
-    shown = ("retry_after_s",)
+    shown: ClassVar[tuple[str, ...]] = ("retry_after_s",)
+    usual_s: ClassVar[int] = 2  # of a subclass, for who raises it without a number
 
-    def __init__(self, retry_after_s: int = 2) -> None:
-        self.retry_after_s = retry_after_s
-        super().__init__(retry_after_s)
+    def __init__(self, retry_after_s: int | None = None) -> None:
+        self.retry_after_s = self.usual_s if retry_after_s is None else retry_after_s
+        super().__init__(self.retry_after_s)

@@ -12,42 +12,28 @@ from typing import TypeVar
 
 import asyncpg
 
-from sahut.bedrock import Refusal
+from sahut.bedrock import Refusal, RetryLater
 
 ResultT = TypeVar("ResultT")
 
 
-class DatabaseAway(Refusal):
+class DatabaseAway(RetryLater):
     """The database does not answer now. Nothing was promised; ask again."""
 
     code = "database_away"
-    shown = ("retry_after_s",)
-
-    def __init__(self, retry_after_s: int = 2) -> None:
-        self.retry_after_s = retry_after_s
-        super().__init__(retry_after_s)
 
 
-class Contended(Refusal):
+class Contended(RetryLater):
     """Somebody else was changing the same thing, and one of both had to give way. Nothing was written; ask again."""
 
     code = "contended"
-    shown = ("retry_after_s",)
-
-    def __init__(self, retry_after_s: int = 1) -> None:
-        self.retry_after_s = retry_after_s
-        super().__init__(retry_after_s)
+    usual_s = 1
 
 
-class OutcomeUnknown(Refusal):
+class OutcomeUnknown(RetryLater):
     """The database was lost while it may have been committing. The same key again tells what happened."""
 
     code = "outcome_unknown"
-    shown = ("retry_after_s",)
-
-    def __init__(self, retry_after_s: int = 2) -> None:
-        self.retry_after_s = retry_after_s
-        super().__init__(retry_after_s)
 
 
 # What only a database that has gone says.

@@ -4,7 +4,7 @@ from datetime import datetime, timedelta
 
 import phonenumbers
 
-from sahut.bedrock import Refusal
+from sahut.bedrock import Refusal, RetryLater
 
 SESSION_LASTS = timedelta(hours=12)
 _FREE_TRIES, _FIRST_WAIT, _MOST_WAIT = 5, timedelta(seconds=15), timedelta(hours=1)
@@ -18,15 +18,10 @@ class WrongPhoneOrPin(Refusal):
     code = "wrong_phone_or_pin"
 
 
-class TryLater(Refusal):
+class TryLater(RetryLater):
     """Too many wrong tries; the next one is heard in so many seconds."""
 
     code = "try_later"
-    shown = ("retry_after_s",)
-
-    def __init__(self, retry_after_s: int) -> None:
-        self.retry_after_s = retry_after_s
-        super().__init__(retry_after_s)
 
 
 class UnknownPhone(Refusal):

@@ -1,6 +1,6 @@
 """What the web itself refuses, before any room is asked: shapes, sizes, origins, rights. Pure values."""
 
-from sahut.bedrock import Refusal
+from sahut.bedrock import Refusal, RetryLater
 
 
 class NotJson(Refusal):
@@ -156,26 +156,23 @@ class IdempotencyKeyRequired(Refusal):
     code = "idempotency_key_required"
 
 
-class TooManyStreams(Refusal):
+class TooManyStreams(RetryLater):
     """This process carries as many live streams as it may."""
 
     code = "too_many_streams"
-    shown = ("retry_after_s",)
-
-    def __init__(self, retry_after_s: int = 5) -> None:
-        self.retry_after_s = retry_after_s
-        super().__init__(retry_after_s)
+    usual_s = 5
 
 
-class NotReady(Refusal):
+class NotReady(RetryLater):
     """This process cannot take requests yet, or at the moment."""
 
     code = "not_ready"
     shown = ("missing", "retry_after_s")
+    usual_s = 1
 
-    def __init__(self, missing: str, retry_after_s: int = 1) -> None:
-        self.missing, self.retry_after_s = missing, retry_after_s
-        super().__init__(missing)
+    def __init__(self, missing: str) -> None:
+        self.missing = missing
+        super().__init__()
 
 
 class OurFault(Refusal):

@@ -38,9 +38,7 @@ class Busy(RetryLater):
     """More is waiting than we can promise to do in time. Nothing was written."""
 
     code = "busy"
-
-    def __init__(self, retry_after_s: int = 1) -> None:
-        super().__init__(retry_after_s)
+    usual_s = 1
 
 
 class CannotBeWritten(Exception):

@@ -1,7 +1,9 @@
 """Every named no has its row in the web's table, and every row names a no that exists."""
 
 import importlib
+import inspect
 import pkgutil
+import re
 from collections import Counter
 
 import sahut
@@ -44,4 +46,6 @@ def test_no_two_refusals_say_the_same_code() -> None:
 def test_what_a_refusal_shows_it_has() -> None:
     for kind in _refusals():
         assert kind.__doc__, kind
-        assert isinstance(kind.shown, tuple), kind
+        bodies = "".join(inspect.getsource(base) for base in kind.__mro__ if issubclass(base, Refusal))
+        for name in kind.shown:
+            assert hasattr(kind, name) or re.search(rf"self\.{name}\b.* = ", bodies), f"{kind.__name__} shows {name}"

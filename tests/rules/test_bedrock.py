@@ -68,6 +68,16 @@ def test_what_ends_by_itself_says_when_to_ask_again() -> None:
     assert isinstance(Crowded(), Refusal)
 
 
+def test_a_refusal_may_have_a_usual_wait_of_its_own() -> None:
+    class Crowded(RetryLater):
+        """Too many at once."""
+
+        code = "crowded"
+        usual_s = 5
+
+    assert [Crowded().retry_after_s, Crowded(0).retry_after_s] == [5, 0]
+
+
 def test_the_door_shows_what_is_behind_it_once_and_in_order() -> None:
     names = sahut.bedrock.__all__
 

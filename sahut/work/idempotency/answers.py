@@ -24,9 +24,7 @@ class RequestInFlight(RetryLater):
     """The same key is being worked on right now. Nothing was done twice; ask again for its answer."""
 
     code = "request_in_flight"
-
-    def __init__(self, retry_after_s: int = 1) -> None:
-        super().__init__(retry_after_s)
+    usual_s = 1
 
 
 @dataclass(frozen=True, slots=True)

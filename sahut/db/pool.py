@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from time import perf_counter
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import asyncpg
 
@@ -33,11 +33,26 @@ APPLICATION_SETTINGS = {
     "max_parallel_workers_per_gather": "0",
     "timezone": "UTC",
 }
+_COMMIT = "COMMIT;"  # as the driver sends it
 CONNECT_WAIT_S = 5.0
 POOL_WAIT_S = 5.0
 STATEMENT_WAIT_S = 30.0
 # A process that hangs in a transaction would hold its locks, and the turn of the ledger, for ever: the server ends it.
 _HANG_MS = "5000"
+
+
+class NotCommitted(Exception):
+    """A statement of the transaction had failed and somebody went on as if it had not. Nothing was written."""
+
+
+class _Committing(asyncpg.Connection):
+    """PostgreSQL answers the commit of a failed transaction with no error, only with another word."""
+
+    async def execute(self, query: str, *args: Any, timeout: float | None = None) -> str:  # noqa: ASYNC109
+        status: str = await super().execute(query, *args, timeout=timeout)
+        if status == "ROLLBACK" and query == _COMMIT:
+            raise NotCommitted
+        return status
 
 
 async def open_pool(dsn: str, *, size: int, name: str) -> Pool:
@@ -52,6 +67,7 @@ async def open_pool(dsn: str, *, size: int, name: str) -> Pool:
         max_inactive_connection_lifetime=0,
         timeout=CONNECT_WAIT_S,
         command_timeout=STATEMENT_WAIT_S,
+        connection_class=_Committing,
         reset=_keep,
         server_settings={
             **APPLICATION_SETTINGS,
@@ -106,7 +122,8 @@ async def transaction(pool: Pool) -> AsyncIterator[Connection]:
     """One transaction: committed at the end of the block, rolled back when it raises.
 
     Refuses: `database_away` and `contended` when nothing was written, `outcome_unknown` when the connection was lost
-    during the commit; each instead of what the driver raises for it.
+    during the commit; each instead of what the driver raises for it. Raises `NotCommitted` when the block has passed
+    over the error of a statement.
     """
     async with connection(pool) as held:
         work = held.transaction()

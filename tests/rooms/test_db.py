@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from typing import Any
 
 import asyncpg
@@ -14,6 +15,7 @@ from sahut.db import (
     MigrationBlocked,
     MigrationChanged,
     NewerDatabase,
+    NotCommitted,
     Patience,
     Pool,
     Queries,
@@ -54,6 +56,18 @@ async def test_a_transaction_rolls_back_when_it_raises(pool: Pool, error: type[B
         await write_and_fail()
 
     assert await count_events(pool) == 0
+
+
+async def test_who_passes_over_a_failed_statement_is_told_that_nothing_was_committed(pool: Pool) -> None:
+    async def pass_over() -> None:
+        async with transaction(pool) as connection:
+            await append_event(connection, EventRow("staff", 1, "done", {}))
+            with suppress(asyncpg.DivisionByZeroError):
+                await connection.execute("select 1 / 0")
+
+    with pytest.raises(NotCommitted):
+        await pass_over()
+    assert await pool.fetchval("select count(*) from work.event") == 0
 
 
 async def test_connections_have_their_name_and_settings_and_carry_nothing_over(app_dsn: str) -> None:

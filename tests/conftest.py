@@ -12,8 +12,6 @@ A test with a synchronous browser asks for its database before the browser, sinc
 """
 
 import asyncio
-import importlib
-import importlib.util
 import secrets
 import shutil
 import tempfile
@@ -27,6 +25,7 @@ import asyncpg
 import hypothesis
 import pytest
 
+from sahut.app.audit import audit
 from sahut.app.engines import Engine, app_dsn, owner_dsn, superuser_dsn
 from sahut.db import Pool, migrate, open_pool
 
@@ -121,9 +120,6 @@ async def pool(database: Database) -> AsyncIterator[Pool]:
 
 def _check_the_books(database: Database) -> None:
     """After every test the books must balance: the same auditor as ``sahut audit``."""
-    if importlib.util.find_spec("sahut.app.audit") is None:
-        return
-    audit = importlib.import_module("sahut.app.audit").audit
     findings = _apart(audit(database.owner_dsn))
     assert not findings, f"the books do not balance after this test: {findings}"
 

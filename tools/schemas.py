@@ -23,6 +23,10 @@ ROOMS = tuple(
     for migration in known_migrations()
     for room in re.findall(r"^create schema (\w+)", migration.text, re.MULTILINE)
 )
+# Where queries stand: most rooms keep them in one file, `work` in one for each of its parts.
+PACKAGES = tuple(
+    sorted(".".join(path.parent.relative_to(_HOUSE).parts) for path in (_HOUSE / "sahut").rglob("queries.sql"))
+)
 
 
 def file_of(room: str) -> Path:

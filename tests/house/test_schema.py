@@ -10,10 +10,8 @@ import sahut.db
 from sahut.db import Pool, Queries, migrate, pending_migrations
 from sahut.work import WRITTEN_BY_OTHERS
 from tests.conftest import Database
+from tools.schemas import PACKAGES
 
-_HOUSE = Path(sahut.__path__[0])
-# Where queries stand: most rooms keep them in one file, `work` in one for each of its parts.
-PACKAGES = sorted(".".join(path.parent.relative_to(_HOUSE.parent).parts) for path in _HOUSE.rglob("queries.sql"))
 MIGRATIONS = sorted((Path(sahut.db.__path__[0]) / "migrations").glob("*.sql"))
 _WRITES = re.compile(
     r"\b(?:insert\s+into|update|delete\s+from|truncate)\s+(?:only\s+)?([a-z_]+)\.([a-z_]+)", re.IGNORECASE

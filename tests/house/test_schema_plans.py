@@ -1,19 +1,16 @@
 """Every query finds its rows by keys: on tables that nobody has analyzed yet, and beside a few that are full."""
 
 import json
-from pathlib import Path
 from typing import Any
 
 import asyncpg
 import pytest
 
-import sahut
 from sahut.db import Connection, Pool, Queries, Query
 from tests.conftest import Database
 from tools.plans import faults
+from tools.schemas import PACKAGES
 
-_HOUSE = Path(sahut.__path__[0])
-PACKAGES = sorted(".".join(path.parent.relative_to(_HOUSE.parent).parts) for path in _HOUSE.rglob("queries.sql"))
 # Queries that may read much, each with its reason.
 EXCEPTIONS = {
     "app.doctor.clocks": "a person asks the doctor, once",

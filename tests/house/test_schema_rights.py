@@ -1,17 +1,15 @@
 """The rights of the application: what its queries need, column by column, and nothing else. Each is tried."""
 
 import re
-from pathlib import Path
 
 import asyncpg
 import pytest
 
-import sahut
 from sahut.app.engines import app_dsn
-from sahut.db import Connection, Pool, Queries
+from sahut.db import Connection, Pool, Queries, known_migrations
 from tests.conftest import Database, TestEngine
+from tools.schemas import PACKAGES, ROOMS
 
-_HOUSE = Path(sahut.__path__[0])
 # Rights that no query uses yet, each with what it is for.
 AHEAD = {
     ("update", "care.case", "owner"): "a case is taken by an agent",
@@ -22,17 +20,11 @@ AHEAD = {
 }
 # Who may remove rows may also lock the table: PostgreSQL knows no smaller right. Both are cleared of rows all day.
 MAY_BE_LOCKED = {"work.job", "work.gap"}
-_TABLES = """
-    select n.nspname || '.' || c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace
-     where n.nspname in ('work', 'ledger', 'people', 'care', 'db') and c.relkind in ('r', 'p', 'v', 'S') order by 1"""
+SCHEMAS = (*ROOMS, "db")
 _GRANTED = """
     select lower(privilege_type) as what, table_schema || '.' || table_name as tab, column_name as col
       from information_schema.column_privileges
      where grantee = 'sahut_app' and privilege_type in ('INSERT', 'UPDATE') order by 1, 2, 3"""
-
-
-def packages() -> list[str]:
-    return sorted(".".join(path.parent.relative_to(_HOUSE.parent).parts) for path in _HOUSE.rglob("queries.sql"))
 
 
 async def refused(connection: Connection, texts: list[str]) -> bool:
@@ -48,7 +40,7 @@ async def refused(connection: Connection, texts: list[str]) -> bool:
 async def test_every_right_by_column_is_needed_by_a_query(database: Database, pool: Pool) -> None:
     """Take each away alone and look whether a query misses it; the rights that were never missed are too many."""
     owner = await asyncpg.connect(database.owner_dsn)
-    texts = [query.text for package in packages() for query in Queries.load(package)]
+    texts = [query.text for package in PACKAGES for query in Queries.load(package)]
     too_many = set()
     try:
         async with pool.acquire() as connection:
@@ -78,13 +70,14 @@ async def test_nobody_else_has_a_right(pool: Pool) -> None:
     """PUBLIC may nothing in our schemas, and no table is granted to a third role."""
     tables = await pool.fetch(
         "select distinct table_schema, table_name, grantee from information_schema.role_table_grants"
-        " where table_schema in ('work', 'ledger', 'people', 'care', 'db')"
-        " and grantee not in ('sahut_app', 'sahut_owner')"
+        " where table_schema = any($1) and grantee not in ('sahut_app', 'sahut_owner')",
+        SCHEMAS,
     )
     functions = await pool.fetch(
         "select p.proname from pg_proc p join pg_namespace n on n.oid = p.pronamespace,"
         " lateral aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) as a"
-        " where n.nspname in ('work', 'ledger', 'people', 'care', 'db') and a.grantee = 0"
+        " where n.nspname = any($1) and a.grantee = 0",
+        SCHEMAS,
     )
 
     assert tables == []
@@ -92,9 +85,13 @@ async def test_nobody_else_has_a_right(pool: Pool) -> None:
 
 
 async def test_no_table_can_be_locked_against_everybody(pool: Pool) -> None:
-    tables = [row[0] for row in await pool.fetch(_TABLES.replace("'r', 'p', 'v', 'S'", "'r', 'p'"))]
+    tables = await pool.fetch(
+        "select n.nspname || '.' || c.relname from pg_class c join pg_namespace n on n.oid = c.relnamespace"
+        " where n.nspname = any($1) and c.relkind in ('r', 'p') order by 1",
+        SCHEMAS,
+    )
     got = set()
-    for table in tables:
+    for (table,) in tables:
         async with pool.acquire() as connection:
             change = connection.transaction()
             await change.start()
@@ -207,7 +204,7 @@ async def test_the_owner_is_no_superuser_either(database: Database) -> None:
 async def test_whoever_is_not_ours_cannot_come_in(database: Database) -> None:
     """The migration takes CONNECT and TEMPORARY from everybody, whatever database it runs in."""
     above = await asyncpg.connect(database.superuser_dsn)
-    migration = (_HOUSE / "db/migrations/0009_rights.sql").read_text()
+    (migration,) = [known.text for known in known_migrations() if known.name == "0009_rights"]
     owner = await asyncpg.connect(database.owner_dsn)
     try:
         await owner.execute(migration[migration.index("do $$") : migration.index("end $$;") + 7])

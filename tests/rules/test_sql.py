@@ -1,14 +1,9 @@
 """Named SQL: parameters become numbers, and nothing else is touched."""
 
-from pathlib import Path
-
 import pytest
 
-import sahut
 from sahut.db import BadQuery, Queries, Query
-
-_HOUSE = Path(sahut.__path__[0])
-PACKAGES = sorted(".".join(path.parent.relative_to(_HOUSE.parent).parts) for path in _HOUSE.rglob("queries.sql"))
+from tools.schemas import PACKAGES
 
 
 def one(written: str) -> Query:

@@ -14,7 +14,7 @@ from functools import partial
 from typing import ParamSpec, TypeVar
 
 from sahut.work.batcher import Busy
-from sahut.work.metrics import lane_refused, watch_lane
+from sahut.work.metrics import blocking_refused, watch_blocking
 
 AnswerT = TypeVar("AnswerT")
 P = ParamSpec("P")
@@ -37,7 +37,7 @@ class BlockingPool:
         self._nobody = asyncio.Event()
         self._nobody.set()
         self.taken = self.refused = 0
-        watch_lane(name, lambda: self.held)
+        watch_blocking(name, lambda: self.held)
 
     @property
     def held(self) -> int:
@@ -52,7 +52,7 @@ class BlockingPool:
     def refuse(self) -> Busy:
         """Count somebody who was turned away, and what to tell them."""
         self.refused += 1
-        lane_refused(self._name)
+        blocking_refused(self._name)
         return Busy()
 
     async def run(self, function: Callable[P, AnswerT], *arguments: P.args, **named: P.kwargs) -> AnswerT:

@@ -48,8 +48,8 @@ _JOBS_COMMIT = _COMMIT.labels("jobs").observe
 
 _CLOCKS = Counter("sahut_deadline_marks", "Clocks that were opened, warned of, kept or broken.", ["kind", "mark"])
 
-_LANE_WAITING = Gauge("sahut_lane_waiting", "Blocking pieces of work that wait or run in a bounded pool now.", ["lane"])
-_LANE_REFUSED = Counter("sahut_lane_refused", "Blocking pieces of work refused since the pool was full.", ["lane"])
+_BLOCKING_HELD = Gauge("sahut_blocking_held", "Blocking work that waits or runs now.", ["pool"])
+_BLOCKING_REFUSED = Counter("sahut_blocking_refused", "Blocking work refused by a full pool.", ["pool"])
 
 _TICK = Histogram("sahut_seal_tick_seconds", "How long a look of the sealer took.", ["found"], buckets=SHORT_S)
 _SEALED = Counter("sahut_sealed_events", "Events that got their number from this process.")
@@ -155,14 +155,14 @@ def clock_marked(kind: str, mark: Mark, count: int = 1) -> None:
     _CLOCKS.labels(_clock_kinds(kind), mark).inc(count)
 
 
-def watch_lane(lane: str, waiting: Callable[[], int]) -> None:
+def watch_blocking(pool: str, held: Callable[[], int]) -> None:
     """Show how much waits or runs in a bounded pool for blocking work."""
-    _LANE_WAITING.labels(lane).set_function(waiting)
+    _BLOCKING_HELD.labels(pool).set_function(held)
 
 
-def lane_refused(lane: str) -> None:
+def blocking_refused(pool: str) -> None:
     """A bounded pool was full."""
-    _LANE_REFUSED.labels(lane).inc()
+    _BLOCKING_REFUSED.labels(pool).inc()
 
 
 _TICK_EMPTY, _TICK_FULL = _TICK.labels("nothing"), _TICK.labels("events")

@@ -283,7 +283,7 @@ async def test_whatever_the_house_does_is_counted(service_address: str) -> None:
         ):  # fmt: skip
             assert risen(name) > 0, name
         assert _counts()["sahut_sealing", ()] == 1
-        assert ("sahut_lane_waiting", (("lane", "pin"),)) in _counts()
+        assert ("sahut_blocking_held", (("pool", "pin"),)) in _counts()
 
 
 def _counts() -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:

@@ -4,6 +4,7 @@ import asyncio
 import threading
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -44,6 +45,33 @@ async def test_a_job_may_wait_for_days(pool: Pool) -> None:
     assert (await left(pool))["greet 1"]["run_at"] == run_at
     await pool.execute("update work.job set run_at = run_at - interval '7 days'")
     assert await runner_of(pool, do).run_due() == 1
+
+
+@pytest.mark.parametrize("fails", [False, True])
+async def test_a_job_that_was_lost_with_its_server_ends_no_other_that_bears_its_id(
+    pool: Pool, owner: Any, fails: bool
+) -> None:
+    """As after a standby took over that had neither: ids go on from where the standby knew."""
+
+    async def lose_it(connection: Connection, job: Job) -> None:
+        await do(connection, job)
+        await owner.execute("delete from work.job")
+        await owner.execute(
+            "insert into work.job (id, kind, key, body, attempts) overriding system value"
+            " values ($1, 'greet', 'another', '{}', 1)",
+            job.id,
+        )
+        if fails:
+            raise ValueError
+
+    await line_up(pool, "greet", ["greet 1"])
+    await runner_of(pool, lose_it).run_due()
+
+    rows = await left(pool)
+    assert list(rows) == ["another"]
+    assert rows["another"]["story"] == "[]"
+    assert await effects(pool) == []
+    await pool.execute("delete from work.job")
 
 
 async def test_a_moment_without_a_time_zone_is_none(pool: Pool) -> None:

@@ -49,7 +49,10 @@ async def finish(connection: Connection, jobs: Sequence[Job]) -> None:
     """Remove jobs in the transaction of their effects. **Refuses**: `ClaimLost` when any of them is no longer ours."""
     ordered = sorted(jobs, key=_by_id)
     status = await _queries.finish_jobs.execute(
-        connection, ids=[job.id for job in ordered], attempts=[job.attempts for job in ordered]
+        connection,
+        ids=[job.id for job in ordered],
+        attempts=[job.attempts for job in ordered],
+        keys=[job.key for job in ordered],
     )
     if status != f"DELETE {len(jobs)}":
         raise ClaimLost(jobs[0].kind)
@@ -80,6 +83,7 @@ async def put_back(connection: Connection, job: Job, verdict: Verdict) -> None:
         connection,
         id=job.id,
         attempts=job.attempts,
+        key=job.key,
         wait_s=verdict.wait_s,
         bury=verdict.bury,
         forgive=verdict.forgive,

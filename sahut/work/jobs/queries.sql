@@ -48,9 +48,9 @@ returning j.id, j.key, j.kind, j.attempts, j.forgiven, j.body, j.traceparent, du
 
 -- name: finish_jobs
 -- In the transaction of their effects. Fewer rows than asked for: somebody else holds a newer attempt, so the effects must
--- not stay.
-delete from work.job j using unnest(:ids::bigint[], :attempts::int[]) as held (id, attempts)
- where j.id = held.id and j.attempts = held.attempts;
+-- not stay. (The key too: a standby that takes over without the last commits may give an id a second time.)
+delete from work.job j using unnest(:ids::bigint[], :attempts::int[], :keys::text[]) as held (id, attempts, key)
+ where j.id = held.id and j.attempts = held.attempts and j.key = held.key;
 
 -- name: lease_longer
 -- Only for claims that are still the newest. A row that is locked is just being finished.
@@ -81,7 +81,7 @@ update work.job
        story = case when :told::text is null then story
                     else (case when jsonb_array_length(story) >= 10 then story - 0 else story end)
                          || jsonb_build_object('at', work.clock(), 'error', :told::text) end
- where id = :id and attempts = :attempts and buried_at is null;
+ where id = :id and attempts = :attempts and key = :key and buried_at is null;
 
 -- name: next_job_in
 -- Seconds until the next job of these kinds is due; null when none waits.

@@ -72,5 +72,5 @@ async def test_a_claim_does_not_wait_for_the_disk(pool: Pool) -> None:
         await _queries.claim_jobs.fetch(connection, kinds=["greet"], at_most=[1], leases_s=[5.0], held_by="test")
         assert await connection.fetchval("show synchronous_commit") == "off"
     async with pool.acquire() as connection, connection.transaction():
-        await _queries.finish_jobs.execute(connection, ids=[1], attempts=[1])
+        await _queries.finish_jobs.execute(connection, ids=[1], attempts=[1], keys=["greet 1"])
         assert await connection.fetchval("show synchronous_commit") == "on"

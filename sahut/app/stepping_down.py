@@ -51,7 +51,7 @@ def step_down(home: Path, say: Callable[[str], None]) -> Account | None:
     belongs = home.stat()
     if belongs.st_uid not in {0, account.user_id}:
         raise CannotStart(f"{home} belongs to one user and its database to another: give both to the same.")
-    if (why := _obstacle(home, account)) is not None:
+    if (why := obstacle(home, account)) is not None:
         if belongs.st_uid != 0:
             # Whoever owns the home could lay links there, and lead root wherever they want.
             raise CannotStart(_NOT_AS_ROOT.format(home=home, user=account.name, why=why))
@@ -98,7 +98,8 @@ def strangers_in(home: Path) -> list[str]:
     return sorted(name for name in names - set(OURS) if not name.startswith("engine"))
 
 
-def _obstacle(home: Path, account: Account) -> str | None:
+def obstacle(home: Path, account: Account) -> str | None:
+    """**Returns**: why we cannot go on in this home as that user; None when we can."""
     if (why := _cannot_run(home, account)) is not None:
         return why
     if strangers := strangers_in(home):

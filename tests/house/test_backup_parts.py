@@ -1,6 +1,8 @@
 """The parts of backup and restore that need no database: names of the log, closed keys, moments, pruning."""
 
 import json
+import os
+import tarfile
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,10 +11,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sahut.app.backups.heads import copy_heads
 from sahut.app.backups.keys import open_keys, read_passphrase, seal_keys, write_secrets
 from sahut.app.backups.programs import access
+from sahut.app.backups.recovery import _unpack
 from sahut.app.backups.restore import parse_moment
-from sahut.app.backups.store import Base, Store, write_record
+from sahut.app.backups.store import Base, Store, copy_plain, write_record, write_whole
 from sahut.app.backups.wal import (
     Fork,
     Segment,
@@ -266,3 +270,47 @@ def test_drills_are_kept_in_bounds(tmp_path: Path) -> None:
 def test_a_wrong_setting_of_backups_is_named(name: str, value: str) -> None:
     with pytest.raises(CannotStart, match=name):
         read_settings({"SAHUT_HOME": "/srv/sahut", "SAHUT_BACKUP": "/srv/backup", name: value})
+
+
+def test_no_link_is_copied_nor_written_through(tmp_path: Path) -> None:
+    """Who may write where the backups are may lay links there; root would read and write what they point to."""
+    precious = tmp_path / "precious"
+    precious.write_text("x")
+    source, target = tmp_path / "source", tmp_path / "target"
+    source.mkdir()
+    target.mkdir()
+    (source / "2026-01-01.jsonl").symlink_to(precious)
+    (source / "2026-01-02.jsonl").write_text("a head\n")
+    (target / ".2026-01-02.jsonl").symlink_to(precious)
+
+    with pytest.raises(OSError, match="symbolic"):
+        copy_heads(source, target)
+
+    assert not (target / "2026-01-01.jsonl").exists()
+    assert precious.read_text() == "x"
+    (target / f".keys.{os.getpid()}").symlink_to(precious)
+    with pytest.raises(OSError, match="symbolic"):
+        write_whole(target / "keys", b"y")
+    assert precious.read_text() == "x"
+    with pytest.raises(OSError, match="symbolic"):
+        copy_plain(source / "2026-01-01.jsonl", tmp_path / "copy")
+
+
+@pytest.mark.parametrize("hostile", ["a link", "a link of its own", "a device", "outside", "a bomb"])
+def test_an_archive_unpacks_to_plain_files_that_have_room(tmp_path: Path, hostile: str) -> None:
+    member = tarfile.TarInfo("../outside" if hostile == "outside" else "inside")
+    member.size = 1 << 50 if hostile == "a bomb" else 0
+    if hostile == "a device":
+        member.type = tarfile.CHRTYPE
+    if hostile.startswith("a link"):
+        member.type, member.linkname = tarfile.SYMTYPE, "/etc" if hostile == "a link" else "beside"
+    source = tmp_path / "base"
+    source.mkdir()
+    for archive in ("base.tar.gz", "pg_wal.tar.gz"):
+        with tarfile.open(source / archive, "w:gz") as written:
+            assert written.fileobj is not None
+            written.fileobj.write(member.tobuf())  # what it claims to hold does not matter
+
+    with pytest.raises(CannotStart, match="more than there is room for" if hostile == "a bomb" else "damaged"):
+        _unpack(source, tmp_path / "data")
+    assert not (tmp_path / "outside").exists()

@@ -95,6 +95,20 @@ async def test_a_moment_between_two_transactions_is_exact(world: World, target: 
     assert done.ended_at <= world.between
 
 
+async def test_links_among_the_backups_lead_nowhere(world: World, copied: Path, target: Path) -> None:
+    """Who may write where the backups are does not read what root may, through root's restore."""
+    precious = copied.parent / "precious"
+    precious.write_text("x")
+    (copied / "heads" / "2001-01-01.jsonl").symlink_to(precious)
+    await restore(world.settings(copied), target, None, SILENCE)
+    assert not (target / "heads" / "2001-01-01.jsonl").exists()
+    assert (target / "engine" / "postgresql.conf").read_text() == "", "settings of a backup name programs to run"
+
+    (copied / "wal" / "0001" / "000000F0.history").symlink_to(precious)
+    with pytest.raises(CannotStart, match="000000F0"):
+        await restore(world.settings(copied), target.with_name("other"), None, SILENCE)
+
+
 async def test_the_restored_home_has_its_keys_and_tells_what_happened(world: World, target: Path) -> None:
     number = (world.backup / "keys").glob("*.json")
     secrets = json.loads(next(iter(sorted(number, reverse=True))).read_text())["secrets"]

@@ -111,7 +111,11 @@ def test_root_writes_where_no_link_points(home: Path, account: Account, tmp_path
     assert (tmp_path / "other.pid").exists()
 
 
-def test_the_place_of_backups_is_given_and_nothing_beside_it(home: Path, account: Account, tmp_path: Path) -> None:
+@pytest.mark.parametrize("steps_down", [True, False])
+def test_the_place_of_backups_is_given_and_nothing_beside_it(
+    home: Path, account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, steps_down: bool
+) -> None:
+    monkeypatch.setattr("sahut.app.backups.store.obstacle", lambda *_: None if steps_down else "cannot")
     (tmp_path / "precious").write_text("x")
     (home / "home" / "engine").mkdir(parents=True)
     os.chown(home / "home" / "engine", account.user_id, account.group_id)
@@ -122,7 +126,8 @@ def test_the_place_of_backups_is_given_and_nothing_beside_it(home: Path, account
     give_place_to_service(read_settings({"SAHUT_HOME": str(home / "home"), "SAHUT_BACKUP": str(place)}))
 
     assert (tmp_path / "precious").stat().st_uid == 0
-    assert (place / "wal" / "0001").stat().st_uid == account.user_id
+    for path in (place, place / "wal" / "0001"):
+        assert path.stat().st_uid == (account.user_id if steps_down else 0)
     assert mode_of(place) == 0o700
 
 

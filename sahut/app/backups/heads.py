@@ -9,13 +9,13 @@ itself, so that heads of the branch that ended are known as such and are not mis
 
 import contextlib
 import json
-import shutil
+import stat
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from sahut.app.backups.store import give_to_owner
+from sahut.app.backups.store import copy_plain, give_to_owner
 from sahut.db import Connection
 from sahut.work import HEAD, head_bytes, key_id_of, read_tile, root_of, signature_is_good
 
@@ -67,11 +67,14 @@ def copy_heads(source: Path, target: Path) -> int:
     copied = 0
     for path in sorted(source.glob(_NAMES)):
         beside = target / path.name
-        size = path.stat().st_size
+        found = path.lstat()
+        size = found.st_size
+        if not stat.S_ISREG(found.st_mode):
+            continue
         if beside.exists() and beside.stat().st_size >= size:
             continue
         draft = target / f".{path.name}"
-        shutil.copyfile(path, draft)
+        copy_plain(path, draft)
         draft.replace(beside)
         give_to_owner(target, beside)
         copied += 1

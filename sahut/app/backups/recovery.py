@@ -21,7 +21,7 @@ from pathlib import Path
 import asyncpg
 
 from sahut.app.backups.programs import program, run
-from sahut.app.backups.store import Base, Store, give_to_owner, sync_directory, write_whole
+from sahut.app.backups.store import Base, Store, copy_plain, give_to_owner, sync_directory, write_whole
 from sahut.app.backups.wal import (
     PARTIAL,
     SEGMENT_BYTES,
@@ -129,13 +129,31 @@ async def unpack(plan: Plan, store: Store, data: Path, words: Path, say: Say) ->
 
 def _unpack(source: Path, data: Path) -> None:
     data.mkdir(mode=0o700)
+    checked = _checked(source, shutil.disk_usage(data).free - _SPARE_BYTES)
     try:
         for archive, target in (("base.tar.gz", data), ("pg_wal.tar.gz", data / "pg_wal")):
             # Not tarfile's own gzip, which knows one member only: pg_basebackup writes the log in several.
             with gzip.open(source / archive) as plain, tarfile.open(fileobj=plain, mode="r|") as opened:
-                opened.extractall(target, filter="data")
+                opened.extractall(target, filter=checked)  # noqa: S202 — each member is checked
     except (OSError, EOFError, tarfile.TarError, ValueError, zlib.error) as problem:
         raise CannotStart(f"{source} is damaged: it cannot be unpacked ({type(problem).__name__}).") from problem
+
+
+def _checked(source: Path, room: int) -> Callable[[tarfile.TarInfo, str], tarfile.TarInfo]:
+    """Take plain files and directories only, inside of where we unpack, and no more than ``room`` bytes in all."""
+    left = room
+
+    def check(member: tarfile.TarInfo, target: str) -> tarfile.TarInfo:
+        nonlocal left
+        left -= member.size
+        if left < 0:
+            raise CannotStart(f"{source} unpacks to more than there is room for.")
+        if not (member.isreg() or member.isdir()):
+            # A database without tablespaces has no links, and whoever lays one would have us write where it points.
+            raise tarfile.SpecialFileError(member)
+        return tarfile.data_filter(member, target)
+
+    return check
 
 
 async def lay_log(plan: Plan, store: Store, data: Path, say: Say) -> datetime | None:
@@ -150,14 +168,12 @@ async def lay_log(plan: Plan, store: Store, data: Path, say: Say) -> datetime | 
 
 def _lay_log(plan: Plan, store: Store, data: Path) -> datetime | None:
     target, files = data / "pg_wal", store.segments()
-    for segment in _needed(plan, files):
-        beside = target / segment.name()
-        # What is being written is true up to where it ends; the base backup may have brought more of the same segment.
-        if files[segment].suffix != PARTIAL or not beside.exists() or _filled(files[segment]) > _filled(beside):
-            _copy(files[segment], beside)
-    for history in store.history_files():
-        _copy(history, target / history.name)
-    sync_directory(target)
+    try:
+        _copy_log(plan, store, files, target)
+    except OSError as problem:
+        raise CannotStart(
+            f"The log of {store.path} cannot be copied: {problem.strerror} ({problem.filename})."
+        ) from problem
     last: datetime | None = None
     for ended_at in _transactions(plan, target, files):
         if plan.moment is not None and ended_at > plan.moment:
@@ -168,6 +184,17 @@ def _lay_log(plan: Plan, store: Store, data: Path) -> datetime | None:
         gap = f", since segment {plan.chain.gap.name()} is missing" if plan.chain.gap else ""
         raise CannotStart(f"The archive ends at {until}{gap}, before {plan.moment.isoformat()}: use --to latest.")
     return last
+
+
+def _copy_log(plan: Plan, store: Store, files: Mapping[Segment, Path], target: Path) -> None:
+    for segment in _needed(plan, files):
+        beside = target / segment.name()
+        # What is being written is true up to where it ends; the base backup may have brought more of the same segment.
+        if files[segment].suffix != PARTIAL or not beside.exists() or _filled(files[segment]) > _filled(beside):
+            copy_plain(files[segment], beside)
+    for history in store.history_files():
+        copy_plain(history, target / history.name)
+    sync_directory(target)
 
 
 def _needed(plan: Plan, files: Mapping[Segment, Path]) -> list[Segment]:
@@ -181,13 +208,6 @@ def _needed(plan: Plan, files: Mapping[Segment, Path]) -> list[Segment]:
 
 def _filled(path: Path) -> int:
     return len(path.read_bytes().rstrip(b"\0"))
-
-
-def _copy(source: Path, target: Path) -> None:
-    with source.open("rb") as read, target.open("wb") as written:
-        shutil.copyfileobj(read, written, 1 << 20)
-        written.flush()
-        os.fsync(written.fileno())
 
 
 def _transactions(plan: Plan, directory: Path, files: Mapping[Segment, Path]) -> Iterator[datetime]:
@@ -244,13 +264,17 @@ def prepare_start(plan: Plan, data: Path, account: Account | None) -> None:
     if plan.moment is not None:
         wanted["recovery_target_time"] = plan.moment.isoformat(timespec="microseconds")
         wanted["recovery_target_inclusive"] = "on"
-    (data / "recovery.signal").touch()
-    (data / "postgresql.auto.conf").write_text("".join(f"{name} = '{value}'\n" for name, value in wanted.items()))
-    if not plan.base.embedded:
-        # The rules and settings of another server mean nothing here. Its passwords are not known either, so until they
-        # are set anew (`take_over`) the socket asks for none; only the engine's user enters the directory it lies in.
-        for name, content in (("pg_hba.conf", _OPEN_RULES), ("pg_ident.conf", ""), ("postgresql.conf", "")):
-            (data / name).write_text(content)
+    (data / "standby.signal").unlink(missing_ok=True)  # a standby would follow somebody, and never be ready
+    write_whole(data / "recovery.signal", b"")
+    settings = "".join(f"{name} = '{value}'\n" for name, value in wanted.items())
+    write_whole(data / "postgresql.auto.conf", settings.encode())
+    # The rules and settings are ours whatever came with the backup: a setting can name a program to run. The passwords
+    # of another server are not known, so until they are set anew (`take_over`) the socket asks for none; only the
+    # engine's user enters the directory it lies in.
+    rules = ACCESS_RULES if plan.base.embedded else _OPEN_RULES
+    for name, content in (("pg_hba.conf", rules), ("pg_ident.conf", ""), ("postgresql.conf", "")):
+        (data / name).unlink(missing_ok=True)
+        write_whole(data / name, content.encode())
     if account is not None:
         for place, directories, names in os.walk(data):
             for name in (".", *directories, *names):

@@ -6,10 +6,12 @@
 """
 
 import contextlib
+import errno
 import fcntl
 import json
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -30,7 +32,7 @@ from sahut.app.cannot_start import CannotStart
 from sahut.app.engines.account import engine_account
 from sahut.app.private_files import open_private
 from sahut.app.settings import Settings
-from sahut.app.stepping_down import hand_over
+from sahut.app.stepping_down import hand_over, obstacle
 
 FORMAT = 1
 OURS = ("bases", "wal", "keys", "heads", "drills.jsonl", "backup.lock", "archive.lock")
@@ -217,6 +219,22 @@ def write_whole(path: Path, content: bytes, mode: int = 0o600) -> None:
     sync_directory(path.parent)
 
 
+def copy_plain(source: Path, target: Path) -> None:
+    """Copy a file and flush it. No link is followed, since who may write here may not read all that root may.
+
+    Raises OSError, also when ``source`` is no plain file.
+    """
+    opened = os.open(source, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(opened, "rb") as read:
+        if not stat.S_ISREG(os.fstat(opened).st_mode):
+            raise OSError(errno.EINVAL, "no plain file", str(source))
+        written = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        with os.fdopen(written, "wb") as write:
+            shutil.copyfileobj(read, write, 1 << 20)
+            write.flush()
+            os.fsync(write.fileno())
+
+
 def sync_directory(directory: Path) -> None:
     descriptor = os.open(directory, os.O_RDONLY)
     try:
@@ -255,7 +273,9 @@ def give_place_to_service(settings: Settings) -> None:
                 _make_passable(directory)
         account = engine_account(settings.home / "engine")
         assert account is not None
-        if place.stat().st_uid in {0, account.user_id}:
+        if obstacle(settings.home, account) is not None:
+            place.chmod(0o700)  # then all goes on as root, who does not work in a directory of somebody else
+        elif place.stat().st_uid in {0, account.user_id}:
             strangers = sorted({path.name for path in place.iterdir()} - set(OURS) - {"lost+found"})
             if strangers:
                 raise CannotStart(f"{place} holds something else ({strangers[0]}): name a directory of its own.")

@@ -24,12 +24,16 @@ GateFd = Annotated[int | None, typer.Option(help="Wait until this descriptor end
 def backup(drill: DrillToo = False, as_json: Json = False, demo: Demo = False) -> None:
     """Take a base backup now, or with --drill prove that the newest can be restored."""
     from sahut.app.backups import drill as do_drill  # noqa: PLC0415
-    from sahut.app.backups import take_base  # noqa: PLC0415
+    from sahut.app.backups import give_place_to_service, take_base  # noqa: PLC0415
     from sahut.app.logs import write_logs  # noqa: PLC0415
     from sahut.app.settings import read_settings  # noqa: PLC0415
+    from sahut.app.stepping_down import act_for_owner  # noqa: PLC0415
 
     write_logs("warning", "backup")
     settings = read_settings(demo=demo)
+    if settings.home.exists():  # a drill needs none
+        give_place_to_service(settings)
+        act_for_owner(settings.home)
     if drill:
         done = asyncio.run(do_drill(settings, _say(as_json)))
         if as_json:

@@ -43,7 +43,7 @@ from sahut.app.secrets import password
 Say = Callable[[str], None]
 _SPARE_BYTES = 256 << 20
 _OPEN_RULES = "local all all trust\n"
-_ENDED = re.compile(r"at ([0-9A-F]+/[0-9A-F]+)")
+_ENDED = re.compile(r"(?:at|LSN) ([0-9A-F]+/[0-9A-F]+)")  # the last one: a record may begin a segment earlier
 _COMMIT = re.compile(rb"desc: (?:COMMIT|ABORT)\w* (?:\d+: )?(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+) UTC")
 
 

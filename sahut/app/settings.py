@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from sahut.app.cannot_start import CannotStart
 from sahut.app.engines import app_dsn, backup_dsn, owner_dsn
 
-_KNOWN = (
+KNOWN = (
     "SAHUT_HOME",
     "SAHUT_PORT",
     "SAHUT_PUBLIC_URL",
@@ -117,8 +117,8 @@ def read_settings(environment: Mapping[str, str] = os.environ, *, demo: bool = F
     **Refuses**: ``CannotStart``, naming the variable.
     """
     for name in environment:
-        if name.startswith("SAHUT_") and name not in _KNOWN:
-            raise CannotStart(f"{name} is not a setting of Sahut: the settings are {', '.join(_KNOWN)}.")
+        if name.startswith("SAHUT_") and name not in KNOWN:
+            raise CannotStart(f"{name} is not a setting of Sahut: the settings are {', '.join(KNOWN)}.")
     port = _whole(environment, "SAHUT_PORT", 8000, 1, 65535)
     database_url = _database(environment, "SAHUT_DATABASE_URL")
     return Settings(

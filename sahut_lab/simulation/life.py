@@ -97,6 +97,7 @@ class Worker:
 
     def __init__(self, name: str, wire: Wire, signer: Signer, ring: "Bell") -> None:
         self._name, self._wire, self._signer, self._ring = name, wire, signer, ring
+        self._failed_before: list[BaseException] = []
         self.process = self._born()
 
     def _born(self) -> Process:
@@ -109,8 +110,13 @@ class Worker:
         self._ring.hang(self._name, runner.wake)
         return process
 
+    def failed(self) -> list[BaseException]:
+        """What ended parts of this process and of those that had its name before, although nobody had killed them."""
+        return self._failed_before + self.process.failed()
+
     async def kill(self, again_in_s: float) -> None:
         """Kill it; a new process of its name begins after a while."""
+        self._failed_before = self.failed()
         await self.process.kill()
         await asyncio.sleep(again_in_s)
         self.process = self._born()

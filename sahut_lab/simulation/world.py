@@ -97,9 +97,10 @@ async def _live(wire: Wire, told: Told) -> None:
         worker.process.ahead_s = 0.0
     await _quiet(wire)
     for worker in workers:
-        assert not worker.process.failed(), worker.process.failed()
+        assert not worker.failed(), worker.failed()
         await worker.process.kill()
     for writer in writers:
+        assert not writer.process.failed(), writer.process.failed()
         await writer.process.kill()
 
 

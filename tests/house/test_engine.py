@@ -16,7 +16,7 @@ import asyncpg
 import pytest
 
 from sahut.app.cannot_start import CannotStart
-from sahut.app.engines import Engine, app_dsn, owner_dsn
+from sahut.app.engines import Engine, app_dsn, backup_dsn, owner_dsn
 from sahut.app.engines.leftovers import processes_in
 from sahut.app.engines.place import ELSEWHERE
 from tests.conftest import TestEngine
@@ -199,6 +199,33 @@ async def test_a_start_waits_for_what_an_earlier_one_left(home: Path) -> None:
     with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
         await computing
     busy.terminate()
+
+
+async def test_what_a_role_set_for_itself_ends_with_the_next_start(home: Path) -> None:
+    """A stolen password is changed; a setting that lets acknowledged payments be lost must not outlive it."""
+    async with running(home):
+        for dsn, order in (
+            (app_dsn(home), "alter role sahut_app set synchronous_commit = off"),
+            (app_dsn(home), "alter role sahut_app in database sahut set statement_timeout = 1"),
+            (owner_dsn(home), "alter database sahut set default_transaction_read_only = on"),
+        ):
+            connection = await asyncpg.connect(dsn)
+            await connection.execute(order)
+            await connection.close()
+    async with running(home):
+        assert await ask(home, "show synchronous_commit") == "on"
+        assert await ask(home, "select count(*) from pg_db_role_setting") == 0
+
+
+async def test_the_role_of_backups_writes_nothing(home: Path) -> None:
+    async with running(home):
+        connection = await asyncpg.connect(backup_dsn(home))
+        try:
+            for attempt in ("create temp table mine (a int)", "select lo_create(0)", "create table mine (a int)"):
+                with pytest.raises(asyncpg.InsufficientPrivilegeError):
+                    await connection.execute(attempt)
+        finally:
+            await connection.close()
 
 
 async def test_a_lock_file_that_names_a_stranger_stops_nobody(home: Path) -> None:

@@ -17,6 +17,13 @@ _LARGE_OBJECTS = (
     "lo_creat(integer), lo_create(oid), lo_from_bytea(oid, bytea), lo_put(oid, bigint, bytea), "
     "lowrite(integer, bytea), lo_truncate(integer, integer), lo_truncate64(integer, bigint)"
 )
+_SETTINGS_OF_ROLES = """
+select case when setrole = 0 and setdatabase = 0 then 'alter role all reset all'
+            when setrole = 0 then format('alter database %I reset all', datname)
+            when setdatabase = 0 then format('alter role %I reset all', rolname)
+            else format('alter role %I in database %I reset all', rolname, datname) end
+  from pg_db_role_setting left join pg_roles r on r.oid = setrole left join pg_database d on d.oid = setdatabase
+"""
 # The only ways in. There is no TCP, no `trust` and no `peer`: whoever connects knows a generated password.
 ACCESS_RULES = """\
 # Written once by Sahut. Only the socket, only with a password.
@@ -116,7 +123,10 @@ async def make_roles(superuser_dsn: str, *, owner_password: str, app_password: s
         await connection.execute(f"revoke connect, temporary on database {DATABASE} from public")
         await connection.execute(f"grant connect on database {DATABASE} to {APPLICATION}")
         await connection.execute("revoke connect on database postgres, template1 from public")
+        await connection.execute("revoke temporary on database postgres from public")
         await connection.execute(f"grant connect on database postgres to {BACKUP}")
+        await connection.execute(f"revoke execute on function {_LARGE_OBJECTS} from public")
+        await _forget_settings(connection)
     finally:
         await connection.close()
     # Rights on functions belong to a database, so this is said inside ours.
@@ -125,6 +135,13 @@ async def make_roles(superuser_dsn: str, *, owner_password: str, app_password: s
         await connection.execute(f"revoke execute on function {_LARGE_OBJECTS} from public")
     finally:
         await connection.close()
+
+
+async def _forget_settings(connection: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """Take away what was set for a role or a database: each role may do that for itself, and a stolen password would
+    outlive its change (`synchronous_commit = off`). Settings are given with the engine's start and by who connects."""
+    for order in await connection.fetch(_SETTINGS_OF_ROLES):
+        await connection.execute(order[0])
 
 
 async def _make_backup_role(connection: "asyncpg.Connection[asyncpg.Record]", secret: str) -> None:

@@ -22,7 +22,7 @@ from sahut.people import SignIn
 from sahut.wallet import Transfers
 from sahut.web import DemoPerson, House, Hub
 
-# Connections of one web process; with the live reader's three and its bell they are the 24 that the engine counts.
+# Connections of one web process, beside those of its hub; a test holds them against what the engine counts.
 # Money and messages have their own, so that a flood of pages keeps neither from moving.
 PAGES, DOORS, MONEY, MESSAGES = 12, 3, 3, 2
 _PROBE_S = 2.0

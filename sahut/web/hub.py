@@ -23,6 +23,7 @@ from sahut.web.stream import Stream
 from sahut.web.window import SHOWN_TOPICS, Kept, Window, encode_entry
 from sahut.work import LogEntry, listen, read_head, read_log
 
+CONNECTIONS = 4  # of one hub: three that read, and the one that hears the bell
 WINDOW_SIZE = 20_000
 WARM_START = 2_000  # events read at the start, so that a restart does not send every browser to the table
 PAGE = 1_000
@@ -83,7 +84,7 @@ class Hub:
     async def start(self) -> None:
         """Read the newest events and begin. While the database is away it raises what the driver raises; try again."""
         if self._pool is None:
-            self._pool = await open_pool(self._dsn, size=3, name=self._name)
+            self._pool = await open_pool(self._dsn, size=CONNECTIONS - 1, name=self._name)
         async with self._connection() as connection:
             head = await read_head(connection)
             self._window.begin_at(max(head.kept_after, head.n - WARM_START))

@@ -4,7 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from sahut.app.engines.machine import MIB, connections_for, fit, memory_bytes
+from sahut.app.engines.machine import MIB, WEB_CONNECTIONS, WORK_CONNECTIONS, fit, max_connections, memory_bytes
+from sahut.app.house import DOORS, MESSAGES, MONEY, PAGES
+from sahut.app.wiring import BESIDE_JOBS, job_kinds
+from sahut.web.hub import CONNECTIONS as LIVE
+from sahut.work import connections_for
 
 GIB = 1024 * MIB
 
@@ -36,7 +40,14 @@ def test_the_log_of_writes_fits_the_disk(disk: int) -> None:
 
 
 def test_every_process_has_its_connections() -> None:
-    assert connections_for(2, 2) - connections_for(1, 1) == connections_for(3, 3) - connections_for(2, 2) > 0
+    """What a process may open is what the engine counts for it, and what the guide asks an operator's server for."""
+    guide = (Path(__file__).resolve().parents[2] / "docs/operators-guide.md").read_text()
+
+    assert PAGES + DOORS + MONEY + MESSAGES + LIVE <= WEB_CONNECTIONS
+    sealer_sweep_bell_figures = 4
+    assert connections_for(job_kinds()) + BESIDE_JOBS + sealer_sweep_bell_figures <= WORK_CONNECTIONS
+    assert max_connections(3, 2) >= 3 * WEB_CONNECTIONS + 2 * WORK_CONNECTIONS + 20
+    assert f"{WEB_CONNECTIONS} for each `web` process, {WORK_CONNECTIONS} for each `work` process" in guide
 
 
 def write(path: Path, text: str) -> None:

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 MIB = 1 << 20
-WEB_CONNECTIONS = 24  # a web process: its pool, its live reader, its blocks of numbers, and room to grow
+WEB_CONNECTIONS = 24  # a web process: its pools and its hub
 WORK_CONNECTIONS = 20  # a work process: its pool, sealer, sweep, bell and what else it keeps for itself
 SPARE_CONNECTIONS = 100  # migrations, doctor, psql, backup, benches
 
 
-def connections_for(web_processes: int, work_processes: int) -> int:
-    """Give ``max_connections`` for so many processes, spare ones included."""
+def max_connections(web_processes: int, work_processes: int) -> int:
+    """Give PostgreSQL's setting of that name for so many processes, spare ones included."""
     return web_processes * WEB_CONNECTIONS + work_processes * WORK_CONNECTIONS + SPARE_CONNECTIONS
 
 

@@ -18,7 +18,7 @@ import asyncpg
 import structlog
 
 from sahut.app.cannot_start import CannotStart
-from sahut.app.engines import Engine, check_database, connections_for
+from sahut.app.engines import Engine, check_database, max_connections
 from sahut.app.home import Home
 from sahut.app.listening import listen_on
 from sahut.app.logs import keep_small, write_logs
@@ -128,7 +128,7 @@ async def _engine(settings: Settings, home: Home, say: Say) -> AsyncIterator[lis
     if settings.database_url is not None:
         yield []
         return
-    engine = Engine(home.path, say, connections=connections_for(settings.web_processes, settings.work_processes))
+    engine = Engine(home.path, say, connections=max_connections(settings.web_processes, settings.work_processes))
     await engine.start()
     home.note_process("postgres", engine.pid)
     keeping = asyncio.create_task(_keep_engine(engine, home, say))

@@ -13,7 +13,7 @@ _queries = Queries.load("sahut.work.figures")
 
 
 async def work_figures(connection: Connection) -> list[Metric]:
-    """What waits in the tables of this room, as families for Prometheus. Reads only; five bounded statements."""
+    """What waits in the tables of this room, as families for Prometheus. Reads only; four bounded statements."""
     jobs = await _queries.job_figures.fetch(connection, at_most=COUNTED_AT_MOST)
     buried = await _queries.buried_figures.fetch(connection, at_most=COUNTED_AT_MOST)
     clocks = await _queries.clock_figures.fetch(connection, at_most=COUNTED_AT_MOST)

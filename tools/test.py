@@ -30,8 +30,12 @@ class Part:
     needs: tuple[tuple[str, str], ...] = ()
 
 
-def _tests(name: str, what: str, *folders: str, fast: bool, needs: tuple[tuple[str, str], ...] = ()) -> Part:
-    return Part(name, what, ("pytest", "-q", "--durations=5"), fast=fast, folders=folders, needs=needs)
+def _tests(
+    name: str, what: str, *folders: str, fast: bool, beside: int = 0, needs: tuple[tuple[str, str], ...] = ()
+) -> Part:
+    """``beside``: how many processes share the tests, each with a database server of its own; 0: one after the other."""
+    command = ("pytest", "-q", "--durations=5", *(("-n", str(beside), "--dist=worksteal") if beside else ()))
+    return Part(name, what, command, fast=fast, folders=folders, needs=needs)
 
 
 PARTS = (
@@ -39,7 +43,7 @@ PARTS = (
     Part("lint", "ruff check", ("ruff", "check", *SOURCES)),
     Part("types", "mypy strict", ("mypy",)),
     Part("floors", "import-linter", ("lint-imports", "--no-cache")),
-    _tests("house", "the house itself, rules, rooms", "tests/house", "tests/rules", "tests/rooms", fast=True),
+    _tests("house", "the house itself, rules, rooms", "tests/house", "tests/rules", "tests/rooms", fast=True, beside=2),
     _tests("journeys", "through the door and back", "tests/journeys", fast=False, needs=(("chromium", "chromium"),)),
     _tests("trials", "plugs pulled under load", "tests/trials", fast=False),
 )

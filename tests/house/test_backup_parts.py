@@ -106,6 +106,7 @@ def test_a_history_is_read_without_its_reasons() -> None:
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("passphrase", [None, LONG])
 def test_keys_come_back_as_they_were(tmp_path: Path, passphrase: bytes | None) -> None:
     file = tmp_path / "keys.json"
@@ -114,6 +115,7 @@ def test_keys_come_back_as_they_were(tmp_path: Path, passphrase: bytes | None) -
     assert open_keys(file, passphrase) == SECRETS
 
 
+@pytest.mark.slow
 def test_closed_keys_show_nothing(tmp_path: Path) -> None:
     sealed = seal_keys(SECRETS, LONG)
 
@@ -122,6 +124,7 @@ def test_closed_keys_show_nothing(tmp_path: Path) -> None:
     assert seal_keys(SECRETS, LONG) != sealed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("passphrase", [None, b"another passphrase"])
 def test_closed_keys_stay_closed_without_their_passphrase(tmp_path: Path, passphrase: bytes | None) -> None:
     file = tmp_path / "keys.json"
@@ -131,6 +134,7 @@ def test_closed_keys_stay_closed_without_their_passphrase(tmp_path: Path, passph
         open_keys(file, passphrase)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("field", "value"), [("sealed", "AAAA"), ("nonce", "00" * 12), ("n", 1 << 15), ("n", 1 << 40), ("salt", "zz")]
 )

@@ -237,6 +237,7 @@ async def test_it_works_when_everything_is_down(tmp_path: Path) -> None:
     assert "jobs" not in found
 
 
+@pytest.mark.slow
 async def test_a_database_that_hangs_is_one_finding(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:  # the kernel accepts, and nobody ever answers
         url = f"postgresql://sahut_app:secret-word@127.0.0.1:{silent.getsockname()[1]}/sahut"

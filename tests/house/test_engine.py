@@ -131,6 +131,7 @@ async def test_no_password_is_on_a_command_line_or_in_an_environment(engine: Tes
                 assert not any(secret in seen for secret in secrets)
 
 
+@pytest.mark.slow
 async def test_a_half_made_database_is_never_taken_for_one(home: Path) -> None:
     half = home / "engine.init-0123456789abcdef" / "data"
     half.mkdir(parents=True)
@@ -150,6 +151,7 @@ async def test_something_else_in_its_place_is_left_alone(home: Path) -> None:
     assert (home / "engine" / "letter").read_text() == "not a database"
 
 
+@pytest.mark.slow
 async def test_a_database_of_another_release_is_left_alone(home: Path) -> None:
     async with running(home):
         pass
@@ -159,6 +161,7 @@ async def test_a_database_of_another_release_is_left_alone(home: Path) -> None:
         await Engine(home).start()
 
 
+@pytest.mark.slow
 async def test_what_was_written_survives_a_killed_server(home: Path) -> None:
     engine = Engine(home)
     await engine.start()
@@ -175,6 +178,7 @@ async def test_what_was_written_survives_a_killed_server(home: Path) -> None:
         await engine.stop()
 
 
+@pytest.mark.slow
 async def test_the_server_dies_with_its_supervisor(home: Path) -> None:
     supervisor, _pid = supervise(home)
     kill_supervisor(supervisor)
@@ -184,6 +188,7 @@ async def test_the_server_dies_with_its_supervisor(home: Path) -> None:
             await asyncio.sleep(0.02)
 
 
+@pytest.mark.slow
 async def test_a_start_waits_for_what_an_earlier_one_left(home: Path) -> None:
     """Supervisor and server are killed while a session computes and does not look up."""
     supervisor, server = supervise(home)
@@ -228,6 +233,7 @@ async def test_the_role_of_backups_writes_nothing(home: Path) -> None:
             await connection.close()
 
 
+@pytest.mark.slow
 async def test_a_lock_file_that_names_a_stranger_stops_nobody(home: Path) -> None:
     async with running(home):
         pass
@@ -242,6 +248,7 @@ async def test_a_lock_file_that_names_a_stranger_stops_nobody(home: Path) -> Non
         stranger.wait()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["a" * 100, "with a, comma and 'quotes'"])
 async def test_a_home_with_a_long_or_odd_path_has_its_socket_elsewhere(home: Path, name: str) -> None:
     odd = home / name
@@ -253,6 +260,7 @@ async def test_a_home_with_a_long_or_odd_path_has_its_socket_elsewhere(home: Pat
     assert not socket.exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root has homes that the engine's user cannot enter")
 async def test_under_a_closed_directory_of_root_the_files_are_elsewhere(home: Path) -> None:
     home.mkdir(mode=0o700)
@@ -269,6 +277,7 @@ async def test_under_a_closed_directory_of_root_the_files_are_elsewhere(home: Pa
     assert sum("cannot enter" in sentence for sentence in said) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root changes to another user")
 async def test_under_root_the_server_is_another_user(home: Path) -> None:
     async with running(home) as engine:

@@ -194,6 +194,7 @@ def test_kinds_that_nobody_knows_cannot_flood_the_page() -> None:
     assert shown("flood_0") == "flood_0"
 
 
+@pytest.mark.slow
 async def test_after_a_flood_of_strange_requests_the_page_is_bounded_and_holds_nothing_of_them(
     service_address: str,
 ) -> None:
@@ -298,6 +299,7 @@ def _counts() -> dict[tuple[str, tuple[tuple[str, str], ...]], float]:
 # Of the database.
 
 
+@pytest.mark.slow
 async def test_one_of_two_processes_asks_the_database_and_the_other_follows(
     database: Database, pool: Pool, tmp_path: Path
 ) -> None:

@@ -124,6 +124,7 @@ async def test_a_runner_that_cannot_do_its_own_work_ends_with_the_error(pool: Po
     await owner.close()
 
 
+@pytest.mark.slow
 async def test_leases_that_cannot_be_renewed_end_the_runner_too(pool: Pool, database: Database) -> None:
     hanging = Gate()
     await line_up(pool, "greet", ["greet 1"])

@@ -220,6 +220,7 @@ async def test_a_month_stays_while_anything_about_it_is_doubtful(
     assert await pool.fetchval("select count(*) from work.retired") == 0
 
 
+@pytest.mark.slow
 async def test_a_month_in_which_somebody_still_works_stays(
     pool: Pool, database: Database, half_a_year: datetime, connect: Connect
 ) -> None:

@@ -27,8 +27,10 @@ JOBS, PROCESSES = 4_000, 3
 STRIKE_EVERY_S, STOPPED_S = 0.5, 0.9
 DONE_WITHIN_S = 60.0
 TABLE = """
-    create table lab_effect (job text not null, attempt int not null);
-    grant select, insert on lab_effect to public"""
+    create schema lab;
+    grant usage on schema lab to public;
+    create table lab.effect (job text not null, attempt int not null);
+    grant select, insert on lab.effect to public"""
 
 
 class Workers:
@@ -159,7 +161,7 @@ async def _all_done(pool: Pool) -> bool:
 
 
 async def _judge(pool: Pool, keys: list[str], taken: dict[str, set[str]], verdict: Verdict) -> None:
-    rows = await pool.fetch("select job, count(*) as times from lab_effect group by job")
+    rows = await pool.fetch("select job, count(*) as times from lab.effect group by job")
     times = {row["job"]: row["times"] for row in rows}
     kept = {row["key"] for row in await pool.fetch("select key from work.job where buried_at is not null")}
     out = taken["withdrawn"] | taken["buried"]

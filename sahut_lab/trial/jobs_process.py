@@ -17,7 +17,7 @@ from sahut.work import Job, JobKind, JobRunner, Retry, RetryAfter, connections_f
 
 LEASE_S = 0.4
 RETRY = Retry(first_s=0.05, most_s=0.2, most_attempts=1_000)
-WRITE = "insert into lab_effect (job, attempt) select * from unnest($1::text[], $2::int[])"
+WRITE = "insert into lab.effect (job, attempt) select * from unnest($1::text[], $2::int[])"
 
 
 async def main(home: Path, name: str, seed: int) -> None:

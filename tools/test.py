@@ -33,7 +33,7 @@ class Part:
 def _tests(
     name: str, what: str, *folders: str, fast: bool, beside: int = 0, needs: tuple[tuple[str, str], ...] = ()
 ) -> Part:
-    """``beside``: how many processes share the tests, each with a database server of its own; 0: one after the other."""
+    """``beside``: how many processes share the tests, each with a database server of its own; 0: one by one."""
     command = ("pytest", "-q", "--durations=5", *(("-n", str(beside), "--dist=worksteal") if beside else ()))
     return Part(name, what, command, fast=fast, folders=folders, needs=needs)
 

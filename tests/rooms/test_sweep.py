@@ -1,5 +1,7 @@
 """The sweep: what the sealer has passed over is found, numbered, and told."""
 
+from datetime import UTC, datetime
+
 import pytest
 
 from sahut.db import Connection, Pool
@@ -9,10 +11,12 @@ from sahut.work import (
     Signer,
     append_events,
     lost_events,
+    prove_inclusion,
     read_log,
     sweep,
 )
 from tests.rooms.conftest import Connect
+from tests.rooms.log import clean, seal_all
 
 
 def event(name: str) -> EventRow:
@@ -83,3 +87,30 @@ async def test_the_sweep_finds_nothing_where_nothing_is_lost(
     async with pool.acquire() as connection:
         assert await sweep(connection) == []
     assert await pool.fetchval("select count(*) from work.event where topic = 'alarm'") == 0
+
+
+@pytest.mark.books_may_be_wrong("forged events stand in the log")
+async def test_a_forged_id_neither_stops_the_sealer_nor_takes_the_place_of_an_event(
+    pool: Pool, sealer: Sealer, signer: Signer
+) -> None:
+    """Whoever has the application's password may name an id that another event has, for all time."""
+    forge = (
+        "insert into work.event (id, topic, subject, kind, body)"
+        " select $1, 'x', 1, 'forged', '{}' from generate_series(1, $2)"
+    )
+    await write(pool, "one", "two", "three")
+    await seal_all(sealer)
+    await pool.execute(forge, 2, 1)
+    async with pool.acquire() as connection:
+        sealer.expect(await sweep(connection))
+        await seal_all(sealer)
+        await sealer.sign(datetime.now(UTC))
+        proof = await prove_inclusion(connection, 2)
+
+    assert proof is not None
+    assert "two" in proof.leaf
+    assert "Event 2 bears more than one number: somebody has forged an id." in await clean(pool, signer)
+    drawn = await pool.fetchval("select nextval('work.event_id')")
+    await pool.execute(forge, drawn, 2)
+    await seal_all(sealer)
+    assert f"Event {drawn} bears more than one number: somebody has forged an id." in await clean(pool, signer)

@@ -38,6 +38,8 @@ async def audit_log(connection: Connection, public_key: bytes | None) -> list[st
     for above in range(0, counts["seen"], _SWEEP_STRIDE):
         for event_id in await lost_events(connection, above=above, upto=above + _SWEEP_STRIDE):
             found.append(f"Event {event_id} was passed over by the sealer.")
+        for row in await _queries.doubled_events.fetch(connection, above=above, upto=above + _SWEEP_STRIDE):
+            found.append(f"Event {row['id']} bears more than one number: somebody has forged an id.")
     for stray in await stray_months(connection):
         found.append(f"{stray['events']} events of {stray['month']} fell into no month of the log: a clock has jumped.")
     for row in await _queries.audit_alarms.fetch(connection):

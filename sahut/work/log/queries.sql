@@ -23,7 +23,8 @@ select n, root, sealed_at, (select coalesce(max(kept_after), 0) from work.retire
 select s.n, e.id, e.topic, e.subject, e.kind,
        work.leaf_text(e.id, e.at, e.topic, e.subject, e.kind, e.body) as leaf
   from work.event e join work.seal s on s.event_id = e.id and s.at = e.at
- where e.id = :event_id;
+ where e.id = :event_id
+ order by s.n limit 1;
 
 -- name: leaf_hashes
 -- Leaf hashes of the events numbered after :after up to :upto, in order.
@@ -69,8 +70,12 @@ select e.id, e.at,
           from unnest(:gap_first::bigint[], :gap_last::bigint[]) as gap (first, last)
          -- Order and limit also inside, or the planner turns the join round and tests every event against every gap.
          cross join lateral (
-                select * from work.event
-                 where id between gap.first and gap.last and at >= :since order by id limit :at_most) as late
+                -- What bears a number already stays as it is: whoever forges an id must not have it numbered again. Not
+                -- an anti-join, which would read and sort a month.
+                select * from work.event early
+                 where id between gap.first and gap.last and at >= :since
+                   and (select s.n from work.seal s where s.event_id = early.id and s.at = early.at) is null
+                 order by id limit :at_most) as late
          order by late.id limit :at_most)
          union all
         (select * from work.event
@@ -122,6 +127,11 @@ select u.id
                     where gap.last >= u.id)
  order by u.id
  limit :at_most;
+
+-- name: doubled_events
+-- Ids that bear more than one number: the table draws each id once, so somebody has forged one.
+select event_id as id from work.seal where event_id > :above and event_id <= :upto
+ group by event_id having count(*) > 1 order by event_id limit 1000;
 
 -- name: sweep_bounds
 select seen, swept from work.head;

@@ -225,8 +225,10 @@ async def run_sealer(
         except (*AWAY, *CONFLICT) as error:  # a statement that gave way to another one's locks is begun anew as well
             _log.warning("sealer_lost_its_session", error=type(error).__name__)
             await asyncio.sleep(ELECTION_S)
-        except LogDamaged as error:  # the lock is given up and everything else goes on; a person has to look
-            _log.critical("log_damaged", error=str(error))
+        except (LogDamaged, asyncpg.IntegrityConstraintViolationError) as error:
+            # The lock is given up and everything else goes on; a person has to look. The server's words quote rows.
+            told = str(error) if isinstance(error, LogDamaged) else type(error).__name__
+            _log.critical("log_damaged", error=told)
             await asyncio.sleep(DAMAGED_S)
 
 

@@ -189,3 +189,16 @@ def test_the_embedded_database_is_found_by_its_home_and_an_older_one_is_a_senten
 
     assert isinstance(told.exception, CannotStart)
     assert str(told.exception) == "The database is of an older release: `sahut migrate` brings it to this one."
+
+
+@BURIED
+def test_what_stands_in_the_database_gives_no_orders_to_a_terminal(database: Database, sahut: Sahut) -> None:
+    execute(
+        database,
+        "insert into work.job (kind, key, body, buried_at, story, held_by) values ('odd' || chr(27) || '[2J',"
+        " 'key' || chr(27) || ']0;mine' || chr(7), '{}', now(),"
+        " jsonb_build_array(jsonb_build_object('at', '2026-01-01T00:00:00', 'error', chr(27) || 'no')), chr(8238))",
+    )
+    for told in (sahut(), sahut("show", "key\x1b]0;mine\x07"), sahut("revive", "no\x1b[2J", "--reason", "why")):
+        assert not set(told.output) & set("\x1b\x07\u202e"), ascii(told.output)
+    assert "odd?[2J" in sahut().output

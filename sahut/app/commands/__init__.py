@@ -12,6 +12,7 @@ import typer
 
 from sahut.app.cannot_start import CannotStart
 from sahut.app.commands import backup, doctor, jobs, lab, proof, psql, roles
+from sahut.app.commands.telling import tell
 
 # In the order in which they are shown: running it, proving it, trying it.
 TABLE: tuple[tuple[str, Callable[..., None]], ...] = (
@@ -53,7 +54,7 @@ def run() -> None:
     try:
         app()
     except CannotStart as sentence:
-        typer.echo(str(sentence), err=True)
+        tell(str(sentence), err=True)
         sys.exit(1)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from sahut.app.commands.telling import tell
+
 if TYPE_CHECKING:
     from sahut.app.backups import Restored
 
@@ -40,7 +42,7 @@ def backup(drill: DrillToo = False, as_json: Json = False, demo: Demo = False) -
             _print(done.as_dict())
         else:
             _tell(done.restored)
-            typer.echo(f"The drill took {done.ready_s:.1f} s; nothing of it stays but its record.")
+            tell(f"The drill took {done.ready_s:.1f} s; nothing of it stays but its record.")
         if not done.restored.is_clean:
             raise typer.Exit(1)
         return
@@ -48,9 +50,9 @@ def backup(drill: DrillToo = False, as_json: Json = False, demo: Demo = False) -
     if as_json:
         _print({name: getattr(base, name) for name in base.__slots__})
         return
-    typer.echo(f"{base.name}: {base.bytes / 1e6:.1f} MB in {base.took_s:.1f} s, every file checked.")
+    tell(f"{base.name}: {base.bytes / 1e6:.1f} MB in {base.took_s:.1f} s, every file checked.")
     if settings.backup is not None and settings.backup.passphrase_file is None:
-        typer.echo("The keys lie there unencrypted: SAHUT_BACKUP_PASSPHRASE_FILE closes them.")
+        tell("The keys lie there unencrypted: SAHUT_BACKUP_PASSPHRASE_FILE closes them.")
 
 
 def restore(
@@ -73,7 +75,7 @@ def restore(
         _print(restored.as_dict())
     else:
         _tell(restored)
-        typer.echo(f"{target} is ready for `sahut up`.")
+        tell(f"{target} is ready for `sahut up`.")
     if not restored.is_clean:
         raise typer.Exit(1)
 
@@ -88,29 +90,27 @@ def archive(name: Name = "archive", watched: Watched = False, gate_fd: GateFd = 
 
 def _tell(restored: "Restored") -> None:
     ended = restored.ended_at.isoformat() if restored.ended_at else "the base backup"
-    typer.echo(
-        f"Restored from {restored.base}, up to {ended}: {restored.transfers} transfers, {restored.contacts} contacts."
-    )
+    tell(f"Restored from {restored.base}, up to {ended}: {restored.transfers} transfers, {restored.contacts} contacts.")
     if restored.last_transfer_at is not None:
-        typer.echo(f"The last transfer is of {restored.last_transfer_at.isoformat()}.")
+        tell(f"The last transfer is of {restored.last_transfer_at.isoformat()}.")
     if restored.published_at is None:
-        typer.echo(f"The log ends at n={restored.log_n}; no published head was found to hold it against.")
+        tell(f"The log ends at n={restored.log_n}; no published head was found to hold it against.")
     else:
         missing = "no event is missing" if restored.missing == 0 else f"{restored.missing} events are missing"
-        typer.echo(
+        tell(
             f"The log ends at n={restored.log_n}; the last published head "
             f"({restored.published_at.isoformat()}) said n={restored.published_n}: {missing}."
         )
         if restored.proven_n:
-            typer.echo(f"Its first {restored.proven_n} events are the published ones, by their hashes.")
+            tell(f"Its first {restored.proven_n} events are the published ones, by their hashes.")
     for finding in restored.findings:
-        typer.echo(finding)
-    typer.echo("The books agree." if restored.is_clean else f"{len(restored.findings)} findings.")
+        tell(finding)
+    tell("The books agree." if restored.is_clean else f"{len(restored.findings)} findings.")
 
 
 def _say(as_json: bool) -> Any:
-    return lambda sentence: typer.echo(sentence, err=as_json)
+    return lambda sentence: tell(sentence, err=as_json)
 
 
 def _print(told: dict[str, Any]) -> None:
-    typer.echo(json.dumps(told, default=str))
+    tell(json.dumps(told, default=str))

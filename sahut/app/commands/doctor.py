@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from sahut.app.commands.telling import tell
+
 if TYPE_CHECKING:
     from sahut.app.doctor import Finding
 
@@ -21,14 +23,14 @@ def doctor(as_json: Json = False, demo: Demo = False, everything: All = False) -
     findings = _examine(demo=demo)
     is_wrong = any(finding.severity == "wrong" for finding in findings)
     if as_json:
-        typer.echo(json.dumps({"healthy": not is_wrong, "findings": [asdict(finding) for finding in findings]}))
+        tell(json.dumps({"healthy": not is_wrong, "findings": [asdict(finding) for finding in findings]}))
     else:
         for finding in findings:
             if everything or finding.severity != "ok":
                 advice = f"\n         {finding.advice}" if finding.advice else ""
-                typer.echo(f"{_MARKS[finding.severity]}{finding.check}: {finding.sentence}{advice}")
+                tell(f"{_MARKS[finding.severity]}{finding.check}: {finding.sentence}{advice}")
         fine = sum(finding.severity == "ok" for finding in findings)
-        typer.echo(f"{len(findings)} checks, {fine} of them fine.")
+        tell(f"{len(findings)} checks, {fine} of them fine.")
     if is_wrong:
         raise typer.Exit(1)
 

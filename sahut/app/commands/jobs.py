@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
+from sahut.app.commands.telling import tell
+
 if TYPE_CHECKING:
     from sahut.db import Connection
     from sahut.work import BuriedJob, JobTold, KindOfJobs
@@ -48,9 +50,9 @@ def overview(context: typer.Context, as_json: Json = False, demo: Demo = False) 
     else:
         _print_table(kinds, known)
         for one in buried:
-            typer.echo(f"Buried since {one.buried_at:%Y-%m-%d %H:%M} UTC: {one.key}")
+            tell(f"Buried since {one.buried_at:%Y-%m-%d %H:%M} UTC: {one.key}")
         for sentence in sentences:
-            typer.echo(sentence)
+            tell(sentence)
 
 
 @jobs.command("show")
@@ -80,12 +82,12 @@ def revive(reason: Reason, key: KeyOrNone = None, kind: Kind = None, demo: Demo 
         count = _with_database(lambda connection: revive_kind(connection, kind, by=by, reason=why), demo=demo)
         if not count:
             _say_no(f"No job of the kind {kind!r} is buried.")
-        typer.echo(f"{count} jobs of the kind {kind} are in line again." + _more(count))
+        tell(f"{count} jobs of the kind {kind} are in line again." + _more(count))
     else:
         assert key is not None
         if not _with_database(lambda connection: revive_one(connection, key, by=by, reason=why), demo=demo):
             _say_no(f"No job {key!r} is buried.")
-        typer.echo(f"{key} is in line again.")
+        tell(f"{key} is in line again.")
 
 
 @jobs.command("bury")
@@ -96,7 +98,7 @@ def bury(key: Key, reason: Reason, demo: Demo = False) -> None:
     by, why = _operator(), _checked(reason)
     if not _with_database(lambda connection: bury_one(connection, key, by=by, reason=why), demo=demo):
         _say_no(f"There is no job {key!r} to bury: it is done, never was, or is buried already.")
-    typer.echo(f"{key} is buried. What it was doing just now is undone.")
+    tell(f"{key} is buried. What it was doing just now is undone.")
 
 
 def _with_database(ask: "Callable[[Connection], Awaitable[AnswerT]]", *, demo: bool) -> AnswerT:
@@ -150,39 +152,37 @@ def _more(count: int) -> str:
 
 def _print_table(kinds: "list[KindOfJobs]", known: set[str]) -> None:
     if not kinds:
-        typer.echo("Nothing is to be done.")
+        tell("Nothing is to be done.")
         return
     width = max(len("kind"), *(len(one.kind) for one in kinds))
-    typer.echo(f"{'kind':<{width}} {'waiting':>9} {'due':>9} {'running':>9} {'buried':>9}  oldest due")
+    tell(f"{'kind':<{width}} {'waiting':>9} {'due':>9} {'running':>9} {'buried':>9}  oldest due")
     for one in kinds:
         since = _ago(one.oldest_due_s) if one.due else "-"
         unknown = "" if one.kind in known else "  not known to this release"
-        typer.echo(
-            f"{one.kind:<{width}} {one.waiting:>9} {one.due:>9} {one.running:>9} {one.buried:>9}  {since}{unknown}"
-        )
+        tell(f"{one.kind:<{width}} {one.waiting:>9} {one.due:>9} {one.running:>9} {one.buried:>9}  {since}{unknown}")
 
 
 def _print_job(told: "JobTold") -> None:
-    typer.echo(f"{told.key}: {told.state}, of the kind {told.kind}.")
+    tell(f"{told.key}: {told.state}, of the kind {told.kind}.")
     if told.state in ("waiting", "due"):
         when = f"in {_ago(told.due_in_s)}" if told.due_in_s > 0 else f"since {_ago(-told.due_in_s)}"
-        typer.echo(f"Due {when} ({told.run_at:%Y-%m-%d %H:%M:%S} UTC).")
+        tell(f"Due {when} ({told.run_at:%Y-%m-%d %H:%M:%S} UTC).")
     if told.held_by:
-        typer.echo(f"Claimed last by {told.held_by}.")
+        tell(f"Claimed last by {told.held_by}.")
     if told.buried_at is not None:
-        typer.echo(f"Buried at {told.buried_at:%Y-%m-%d %H:%M:%S} UTC.")
-    typer.echo(f"Tried {told.attempts - told.forgiven} times, and {told.forgiven} times more that do not count.")
-    typer.echo(f"Body: {json.dumps(told.body)[:2000]}")
+        tell(f"Buried at {told.buried_at:%Y-%m-%d %H:%M:%S} UTC.")
+    tell(f"Tried {told.attempts - told.forgiven} times, and {told.forgiven} times more that do not count.")
+    tell(f"Body: {json.dumps(told.body)[:2000]}")
     for failure in told.story:
-        typer.echo(f"  {failure['at'][:19]}  {failure['error']}")
+        tell(f"  {failure['at'][:19]}  {failure['error']}")
 
 
 def _print_json(answer: dict[str, Any]) -> None:
-    typer.echo(json.dumps(answer, default=str))
+    tell(json.dumps(answer, default=str))
 
 
 def _say_no(sentence: str) -> None:
-    typer.echo(sentence, err=True)
+    tell(sentence, err=True)
     raise typer.Exit(1)
 
 

@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import typer
 
+from sahut.app.commands.telling import tell
+
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Quick = Annotated[bool, typer.Option("--quick", help="Only prove that it runs.")]
 Size = Annotated[int | None, typer.Option(help="How much: seconds, streams, kills or events, as each says.")]
@@ -57,4 +59,4 @@ def _part(name: str, which: str, *, all_too: bool = False) -> Any:
 
 
 def _show(outcome: Any, *, as_json: bool) -> None:
-    typer.echo(json.dumps(outcome, indent=None if as_json else 2, ensure_ascii=False, default=str))
+    tell(json.dumps(outcome, indent=None if as_json else 2, ensure_ascii=False, default=str))

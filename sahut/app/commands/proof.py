@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from sahut.app.commands.telling import tell
+
 Demo = Annotated[bool, typer.Option("--demo", help="Of the demo home that ./run uses.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 Files = Annotated[
@@ -30,11 +32,11 @@ def audit(as_json: Json = False, demo: Demo = False) -> None:
     settings = read_settings(demo=demo)
     findings = asyncio.run(go_over(settings.app_dsn, signer_of(settings).public_key))
     if as_json:
-        typer.echo(json.dumps({"clean": not findings, "findings": [str(finding) for finding in findings]}))
+        tell(json.dumps({"clean": not findings, "findings": [str(finding) for finding in findings]}))
     else:
         for finding in findings:
-            typer.echo(str(finding))
-        typer.echo("The books agree." if not findings else f"{len(findings)} findings.")
+            tell(str(finding))
+        tell("The books agree." if not findings else f"{len(findings)} findings.")
     if findings:
         raise typer.Exit(1)
 
@@ -55,9 +57,9 @@ def verify(files: Files, key: Key = None, as_json: Json = False) -> None:
         raise typer.BadParameter("a public key is 64 hex digits", param_hint="--key")
     good, lines = _checked(files, public_key)
     if as_json:
-        typer.echo(json.dumps({"good": good, "lines": lines}))
+        tell(json.dumps({"good": good, "lines": lines}))
     else:
-        typer.echo("\n".join([*lines, _HOLDS[key is None] if good else "It does NOT hold."]))
+        tell("\n".join([*lines, _HOLDS[key is None] if good else "It does NOT hold."]))
     if not good:
         raise typer.Exit(1)
 
@@ -86,13 +88,13 @@ def retain(months: Months, yes: Yes = False, as_json: Json = False, demo: Demo =
     try:
         old = asyncio.run(take_old_months(read_settings(demo=demo), months, yes=yes))
     except (NotRetired, NoOwner) as refused:
-        typer.echo(str(refused), err=True)
+        tell(str(refused), err=True)
         raise typer.Exit(1) from refused
     if as_json:
         told = [{"month": f"{one.month:%Y-%m}", "events": one.events, "unsealed": one.unsealed} for one in old]
-        typer.echo(json.dumps({"gone": yes, "months": told}))
+        tell(json.dumps({"gone": yes, "months": told}))
         return
     for one in old:
-        typer.echo(f"{one.month:%Y-%m}: {one.events} events, {one.unsealed} of them without a number")
+        tell(f"{one.month:%Y-%m}: {one.events} events, {one.unsealed} of them without a number")
     done = "They are gone." if yes else "With --yes they go; nothing was changed."
-    typer.echo(done if old else "Nothing is so old.")
+    tell(done if old else "Nothing is so old.")

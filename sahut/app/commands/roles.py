@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from sahut.app.commands.telling import tell
+
 Demo = Annotated[bool, typer.Option("--demo", help="Use a demo home with invented people; it stays a demo for ever.")]
 Name = Annotated[str, typer.Option(help="What logs and PostgreSQL show for this process.")]
 ListenFd = Annotated[list[int] | None, typer.Option(help="An inherited listening socket.", hidden=True)]
@@ -60,9 +62,9 @@ def migrate() -> None:
     except (MigrationBlocked, MigrationChanged, NewerDatabase) as problem:
         raise CannotStart(f"The database stays as it is: {problem}.") from problem
     for migration in applied:
-        typer.echo(migration)
+        tell(migration)
 
 
 def _say(sentence: str) -> None:
     with contextlib.suppress(OSError):  # a terminal that went away is no reason to end
-        typer.echo(sentence)
+        tell(sentence)

@@ -11,11 +11,12 @@ import structlog
 
 from sahut.app.home import Home
 from sahut.app.laboratory import laboratory
+from sahut.app.observing.readiness import DatabaseReadiness
 from sahut.app.secrets import key
 from sahut.app.settings import Settings
 from sahut.app.wiring import open_process_pool, signer_of
 from sahut.bedrock import SystemClock
-from sahut.db import AWAY, Pool, connection, pending_migrations
+from sahut.db import AWAY, Pool
 from sahut.journey import Intake
 from sahut.ledger import Ledger
 from sahut.people import SignIn
@@ -25,7 +26,6 @@ from sahut.web import DemoPerson, House, Hub
 # Connections of one web process, beside those of its hub; a test holds them against what the engine counts.
 # Money and messages have their own, so that a flood of pages keeps neither from moving.
 PAGES, DOORS, MONEY, MESSAGES = 12, 3, 3, 2
-_PROBE_S = 2.0
 _RETRY_S = 0.5
 _CLOSE_S = 1.0
 
@@ -78,20 +78,11 @@ class _Readiness:
     """Answers whether this process may take requests: None, or the name of what is missing."""
 
     def __init__(self, pool: Pool, intake: Intake, hub_starting: "asyncio.Task[None]") -> None:
-        self._pool, self._intake, self._hub_starting = pool, intake, hub_starting
-        self._tables_are_new = False
+        self._database, self._intake, self._hub_starting = DatabaseReadiness(pool), intake, hub_starting
 
     async def __call__(self) -> str | None:
-        try:
-            async with asyncio.timeout(_PROBE_S), connection(self._pool) as held:
-                await held.fetchval("select 1")
-                if not self._tables_are_new:
-                    # Once seen it stays so: migrations only go forward.
-                    self._tables_are_new = not await pending_migrations(held)
-        except (TimeoutError, *AWAY):
-            return "database"
-        if not self._tables_are_new:
-            return "migrations"
+        if missing := await self._database():
+            return missing
         if not self._intake.is_ready:
             return "numbers"
         return None if self._hub_starting.done() else "live"

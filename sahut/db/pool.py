@@ -19,7 +19,7 @@ Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"
 
 # Generic plans made while a table is empty scan it until the next analyze, and planning a statement of ten parts anew
 # for each batch costs more than running it. Our statements all find their rows by a key, so scans and hash joins are
-# switched off for them (measured: docs/performance.md).
+# switched off for them (ADR 83).
 APPLICATION_SETTINGS = {
     "jit": "off",
     "plan_cache_mode": "force_generic_plan",

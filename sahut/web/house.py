@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Literal
-from urllib.parse import urlsplit
 
 from sahut.bedrock import Clock
 from sahut.db import Connection, Pool, connection, transaction
@@ -69,11 +68,6 @@ class House:
     def secure(self) -> bool:
         """Whether people reach us by https, so that cookies are `Secure` and browsers are told to stay with it."""
         return self.public_url.startswith("https://")
-
-    @property
-    def public_netloc(self) -> str:
-        """Host and port of the public address, as a browser sends them in `Host`."""
-        return urlsplit(self.public_url).netloc
 
     async def missing(self) -> str | None:
         """What this process still waits for before it may take requests, by name; None: nothing."""

@@ -26,10 +26,10 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 async def test_a_process_tells_what_it_waits_for_by_name() -> None:
-    missing = ["database", "numbers"]
+    missing = ["database"]
 
-    async def waits() -> list[str]:
-        return missing
+    async def waits() -> str | None:
+        return missing[0] if missing else None
 
     asked = questions(waits)
 

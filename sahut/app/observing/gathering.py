@@ -13,7 +13,7 @@ from pathlib import Path
 from sahut.app.listening import listen_on
 from sahut.app.observing.merging import merge
 from sahut.app.observing.port import Port, Said, ask_at, healthy, not_ready
-from sahut.app.observing.process import SOCKET, figures, measure_lag
+from sahut.app.observing.process import SOCKET, answering, figures
 from sahut.app.settings import Settings
 
 WITHIN_S, AT_MOST_BYTES = 2.0, 4 << 20
@@ -80,10 +80,6 @@ async def gathered(settings: Settings, names: Sequence[str]) -> AsyncIterator[No
         return
     gathering = Gathering(settings.home / "run", names)
     port = Port({"/metrics": gathering.metrics, "/livez": gathering.livez, "/readyz": gathering.readyz})
-    await port.listen(await listen_on(settings.observing.port, "SAHUT_METRICS_PORT", settings.observing.host))
-    lagging = asyncio.create_task(measure_lag(), name="loop lag")
-    try:
+    sockets = await listen_on(settings.observing.port, "SAHUT_METRICS_PORT", settings.observing.host)
+    async with answering(port, sockets):
         yield
-    finally:
-        lagging.cancel()
-        await port.close()

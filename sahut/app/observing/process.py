@@ -6,7 +6,8 @@ A child of `up` answers on a private socket in the home, where `up` asks it; a r
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
+from socket import socket
 from time import perf_counter
 
 import structlog
@@ -20,7 +21,8 @@ from sahut.db import SHORT_S
 LAG_EVERY_S = 0.5
 SOCKET = ".metrics"
 
-Missing = Callable[[], Awaitable[Sequence[str]]]
+# The name of what a process still waits for; None when it may be given work.
+Missing = Callable[[], Awaitable[str | None]]
 
 _log = structlog.get_logger()
 _LAG = Histogram("sahut_loop_lag_seconds", "How late the event loop came back to a timer.", buckets=SHORT_S)
@@ -36,17 +38,24 @@ def figures(registry: CollectorRegistry | None = None) -> bytes:
 async def observed(settings: Settings, name: str, missing: Missing, *, watched: bool) -> AsyncIterator[None]:
     """Answer `/metrics`, `/livez` and `/readyz` during the block, when the operator has set a port.
 
-    `missing`: what this process still waits for, by name; empty when it may be given work. `watched`: by `up`.
+    `missing`: asked for `/readyz`. `watched`: by `up`.
     Refuses: `CannotStart` when another program has the port.
     """
     if settings.observing.port is None:
         yield
         return
-    port = Port(questions(missing))
     if watched:
-        await port.listen([listen_at(settings.home / "run" / f"{name}{SOCKET}")])
+        sockets = [listen_at(settings.home / "run" / f"{name}{SOCKET}")]
     else:
-        await port.listen(await listen_on(settings.observing.port, "SAHUT_METRICS_PORT", settings.observing.host))
+        sockets = await listen_on(settings.observing.port, "SAHUT_METRICS_PORT", settings.observing.host)
+    async with answering(Port(questions(missing)), sockets):
+        yield
+
+
+@contextlib.asynccontextmanager
+async def answering(port: Port, sockets: list[socket]) -> AsyncIterator[None]:
+    """Answer on these sockets during the block, and measure meanwhile how late the loop is."""
+    await port.listen(sockets)
     lagging = asyncio.create_task(measure_lag(), name="loop lag")
     try:
         yield
@@ -65,8 +74,8 @@ def questions(missing: Missing) -> dict[str, Callable[[], Awaitable[Said]]]:
         return healthy()  # that this runs is the answer: the loop turns
 
     async def readyz() -> Said:
-        names = await missing()
-        return not_ready(names) if names else healthy()
+        what = await missing()
+        return not_ready([what]) if what else healthy()
 
     return {"/metrics": metrics, "/livez": livez, "/readyz": readyz}
 

@@ -1,7 +1,6 @@
-"""Whether a process that needs nothing but the database may be given work."""
+"""Whether the database and its tables are there for a process, asked on a connection as its work would have it."""
 
 import asyncio
-from collections.abc import Sequence
 
 from sahut.db import AWAY, Pool, connection, pending_migrations
 
@@ -9,18 +8,13 @@ PROBE_S = 2.0
 
 
 class DatabaseReadiness:
-    """Answers what is missing, by name: `draining`, `database`, `migrations`; nothing when all is there.
+    """Answers the name of what is missing, `database` or `migrations`; None when both are there."""
 
-    `ending`: set when the process was told to stop.
-    """
-
-    def __init__(self, pool: Pool, ending: asyncio.Event) -> None:
-        self._pool, self._ending = pool, ending
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
         self._tables_are_new = False
 
-    async def __call__(self) -> Sequence[str]:
-        if self._ending.is_set():
-            return ["draining"]
+    async def __call__(self) -> str | None:
         try:
             async with asyncio.timeout(PROBE_S), connection(self._pool) as held:
                 await held.fetchval("select 1")
@@ -28,5 +22,5 @@ class DatabaseReadiness:
                     # Once seen it stays so: migrations only go forward.
                     self._tables_are_new = not await pending_migrations(held)
         except (TimeoutError, *AWAY):
-            return ["database"]
-        return [] if self._tables_are_new else ["migrations"]
+            return "database"
+        return None if self._tables_are_new else "migrations"

@@ -18,10 +18,10 @@ from sahut.app.house import open_house
 from sahut.app.listening import listen_on
 from sahut.app.logs import write_logs
 from sahut.app.observing.collector import traced
-from sahut.app.observing.process import Missing, observed
+from sahut.app.observing.process import observed
 from sahut.app.roles.bounded_http import BoundedHttp
 from sahut.app.settings import Settings
-from sahut.web import House, build_app
+from sahut.web import build_app
 
 DRAIN_S = 4
 KEEP_ALIVE_S = 75  # longer than the usual 60 of a balancer, so that it is the one who closes
@@ -45,7 +45,7 @@ def web(settings: Settings, *, name: str, descriptors: Sequence[int], watched: b
 
 async def _serve(settings: Settings, name: str, descriptors: Sequence[int], *, watched: bool) -> None:
     sockets = [socket.socket(fileno=descriptor) for descriptor in descriptors] or await listen_on(settings.port)
-    async with open_house(settings, name) as house, observed(settings, name, _missing_of(house), watched=watched):
+    async with open_house(settings, name) as house, observed(settings, name, house.missing, watched=watched):
         server = _Server(
             uvicorn.Config(
                 build_app(house),
@@ -78,14 +78,6 @@ async def _serve(settings: Settings, name: str, descriptors: Sequence[int], *, w
         for order in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(order, drain)
         await server.serve(sockets=sockets)
-
-
-def _missing_of(house: House) -> Missing:
-    async def missing() -> Sequence[str]:
-        what = await house.missing()
-        return [] if what is None else [what]
-
-    return missing
 
 
 class _Server(uvicorn.Server):

@@ -14,7 +14,7 @@ from sahut.app.home import Home
 from sahut.app.logs import write_logs
 from sahut.app.observing.collector import traced
 from sahut.app.observing.database import ask_for_figures
-from sahut.app.observing.process import observed
+from sahut.app.observing.process import Missing, observed
 from sahut.app.observing.readiness import DatabaseReadiness
 from sahut.app.settings import Settings
 from sahut.app.wiring import open_work, signer_of
@@ -41,7 +41,7 @@ async def _work(settings: Settings, name: str, *, watched: bool) -> None:
     home.prepare()
     async with (
         open_work(settings, name) as (pool, runner),
-        observed(settings, name, DatabaseReadiness(pool, ending), watched=watched),
+        observed(settings, name, _missing(DatabaseReadiness(pool), ending), watched=watched),
     ):
         parts = {
             "sealer": run_sealer(settings.app_dsn, signer_of(settings), home.heads, name=f"{name} sealer"),
@@ -65,3 +65,10 @@ async def _work(settings: Settings, name: str, *, watched: bool) -> None:
             # A part that ends by itself has failed: this process ends with its story, and `up` starts another.
             _log.error("part_ended", part=task.get_name())
             task.result()
+
+
+def _missing(database: DatabaseReadiness, ending: asyncio.Event) -> Missing:
+    async def missing() -> str | None:
+        return "draining" if ending.is_set() else await database()
+
+    return missing

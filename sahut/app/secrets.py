@@ -4,6 +4,7 @@
 secret is ever in an environment or on a command line, where every other user of the machine could read it.
 """
 
+import contextlib
 import os
 import secrets as randomness
 from collections.abc import Callable
@@ -50,32 +51,35 @@ def _kept(home: Path, name: str, make: Callable[[], bytes]) -> bytes:
             f"{path} cannot be read by this user: start Sahut as the user who owns its home."
         ) from problem
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    directory.chmod(0o700)
-    draft = directory / f".{name}.{randomness.token_hex(8)}"
-    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    # By descriptor: as root this must not change or fill a directory to which the service account has laid a link.
+    link = os.O_NOFOLLOW if os.geteuid() == 0 else 0
     try:
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(make())
-            file.flush()
-            if os.geteuid() == 0:
-                # A command that root types must not leave a secret that the service itself cannot read.
-                owner = directory.stat()
-                os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
-            os.fsync(file.fileno())
-        try:
-            # A link never replaces: of several starters one wins, and all read what the winner wrote.
-            path.hardlink_to(draft)
-        except FileExistsError:
-            return path.read_bytes()
+        opened = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | link)
+    except OSError as problem:
+        raise CannotStart(f"{directory} cannot be used: {problem.strerror}.") from problem
+    try:
+        os.fchmod(opened, 0o700)
+        _write_once(opened, name, make())
+        os.fsync(opened)
     finally:
-        draft.unlink()
-    _sync_directory(directory)
+        os.close(opened)
     return path.read_bytes()
 
 
-def _sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
+def _write_once(directory: int, name: str, content: bytes) -> None:
+    """A link never replaces: of several starters one wins, and all read what the winner wrote."""
+    draft = f".{name}.{randomness.token_hex(8)}"
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=directory)
     try:
-        os.fsync(descriptor)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            if os.geteuid() == 0:
+                # A command that root types must not leave a secret that the service itself cannot read.
+                owner = os.fstat(directory)
+                os.fchown(file.fileno(), owner.st_uid, owner.st_gid)
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, name, src_dir_fd=directory, dst_dir_fd=directory)
     finally:
-        os.close(descriptor)
+        os.unlink(draft, dir_fd=directory)

@@ -21,6 +21,7 @@ from sahut.app.backups.store import give_place_to_service
 from sahut.app.cannot_start import CannotStart
 from sahut.app.child import Account, Child
 from sahut.app.home import Home
+from sahut.app.secrets import password
 from sahut.app.settings import read_settings
 from sahut.app.stepping_down import hand_over, step_down, strangers_in
 
@@ -109,6 +110,22 @@ def test_root_writes_where_no_link_points(home: Path, account: Account, tmp_path
     with pytest.raises(CannotStart), Home(home).held():
         pass
     assert (tmp_path / "other.pid").exists()
+
+
+def test_a_secret_that_root_makes_goes_where_no_link_points(home: Path, account: Account, tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    (home / "secrets").symlink_to(tmp_path)
+    with pytest.raises(CannotStart, match="secrets"):
+        password(home, "app")
+    assert mode_of(tmp_path) == 0o755
+    assert list(tmp_path.iterdir()) == []
+
+    (home / "secrets").unlink()
+    (home / "secrets").mkdir()
+    os.chown(home / "secrets", account.user_id, account.group_id)
+    assert password(home, "app") == password(home, "app")
+    assert (home / "secrets" / "app").stat().st_uid == account.user_id
+    assert [path.name for path in (home / "secrets").iterdir()] == ["app"]
 
 
 @pytest.mark.parametrize("steps_down", [True, False])

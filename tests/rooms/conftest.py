@@ -1,12 +1,13 @@
 """What the tests of the rooms share: a world, a sealer by hand, and a signer."""
 
+import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import asyncpg
 import pytest
 
-from sahut.db import Pool, open_connection
+from sahut.db import Pool, open_connection, open_pool
 from sahut.journey import Intake
 from sahut.work import Sealer, Signer
 from tests.conftest import Database
@@ -34,6 +35,14 @@ async def sealer(app_dsn: str, signer: Signer) -> AsyncIterator[Sealer]:
         yield made
     finally:
         connection.terminate()
+
+
+@pytest.fixture
+async def other_pool(app_dsn: str) -> AsyncIterator[Pool]:
+    """The pool of a second process."""
+    opened = await open_pool(app_dsn, size=8, name="sahut-other")
+    yield opened
+    await asyncio.wait_for(opened.close(), 10)
 
 
 Connect = Callable[[str], Awaitable["asyncpg.Connection[asyncpg.Record]"]]

@@ -1,10 +1,10 @@
-"""What the tests of the sealed log share: a clock of the database that is set by hand, and events by the hundred."""
+"""What the tests of the sealed log share: a clock of the database that is set by hand, events by name or by hundreds."""
 
 from datetime import datetime
 from typing import Any
 
-from sahut.db import Pool
-from sahut.work import Sealer, Signer, audit_work
+from sahut.db import Connection, Pool
+from sahut.work import EventRow, Sealer, Signer, append_events, audit_work, read_log
 
 # The clock of the database stands at a moment that the test chooses; only the owner can do this.
 CLOCK = """
@@ -14,6 +14,22 @@ CLOCK = """
 
 async def set_clock(owner: Any, at: datetime) -> None:
     await owner.execute(CLOCK.format(at.isoformat()))
+
+
+def event(name: str) -> EventRow:
+    return EventRow("care", 7, name, {"name": name})
+
+
+async def tell(connection: Connection, *names: str) -> None:
+    await append_events(connection, [event(name) for name in names])
+
+
+async def numbered(pool: Pool) -> list[str]:
+    """What readers see, in order; the numbers must have no hole."""
+    async with pool.acquire() as connection:
+        entries = await read_log(connection, 0, 10_000)
+    assert [entry.n for entry in entries] == list(range(1, len(entries) + 1))
+    return [entry.kind for entry in entries]
 
 
 async def write(pool: Pool, count: int) -> None:

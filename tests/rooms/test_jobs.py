@@ -1,26 +1,20 @@
 """Durable jobs: once in effect, whatever dies, fails or comes back too late."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import asyncpg
 import msgspec
 import pytest
 
-from sahut.db import Connection, Pool, open_pool, transaction
-from sahut.work import EventRow, Job, JobHandler, JobKind, JobRow, JobRunner, Retry, append_event, enqueue
+from sahut.db import Connection, Pool, transaction
+from sahut.work import Job, JobKind, JobRow, JobRunner, Retry, enqueue
 from sahut.work.jobs.runner import CLAIM_AT_MOST
+from tests.rooms.jobs import do, effects, make_due, runner_of
 from tests.rooms.world import SOON_S, outcome
 
 MOST_ATTEMPTS = Retry().most_attempts
-
-
-@pytest.fixture
-async def other_pool(app_dsn: str) -> AsyncIterator[Pool]:
-    opened = await open_pool(app_dsn, size=8, name="sahut-other")
-    yield opened
-    await asyncio.wait_for(opened.close(), 10)
 
 
 async def line_up(pool: Pool, *jobs: JobRow, wait_s: float = 0) -> None:
@@ -29,28 +23,11 @@ async def line_up(pool: Pool, *jobs: JobRow, wait_s: float = 0) -> None:
             await enqueue(connection, job, wait_s=wait_s)
 
 
-async def do(connection: Connection, job: Job) -> None:
-    """The effect is an event, in the job's own transaction."""
-    await append_event(connection, EventRow("care", 0, "done", {"key": job.key, "attempt": job.attempts}))
-
-
-def greeter(pool: Pool, handle: JobHandler) -> JobRunner:
-    return JobRunner(pool, [JobKind("greet", handle)])
-
-
-async def effects(pool: Pool) -> list[str]:
-    return [row[0] for row in await pool.fetch("select body ->> 'key' from work.event order by id")]
-
-
 async def waiting(pool: Pool) -> Sequence[asyncpg.Record]:
     rows: Sequence[asyncpg.Record] = await pool.fetch(
         "select key, attempts, buried_at, story from work.job order by id"
     )
     return rows
-
-
-async def make_due(pool: Pool) -> None:
-    await pool.execute("update work.job set run_at = clock_timestamp() - interval '1 second'")
 
 
 async def test_a_job_is_done_once_and_gone(pool: Pool) -> None:
@@ -61,7 +38,7 @@ async def test_a_job_is_done_once_and_gone(pool: Pool) -> None:
         seen.append(job)
         await do(connection, job)
 
-    runner = greeter(pool, greet)
+    runner = runner_of(pool, greet)
 
     assert [await runner.run_due(), await runner.run_due()] == [1, 0]
     assert await effects(pool) == ["greet 1"]
@@ -92,7 +69,7 @@ async def test_two_runners_share_the_work_and_each_job_has_one_effect(pool: Pool
     await pool.execute(
         "insert into work.job (kind, key, body) select 'greet', 'greet ' || i, '{}' from generate_series(1, 300) as i"
     )
-    runners = [greeter(pool, do), greeter(other_pool, do)]
+    runners = [runner_of(pool, do), runner_of(other_pool, do)]
 
     async def work(runner: JobRunner) -> int:
         claimed = 0
@@ -138,10 +115,10 @@ async def test_a_job_whose_lease_was_lost_leaves_no_effect(pool: Pool, other_poo
         begun.set()
         await go_on.wait()
 
-    hanging = asyncio.create_task(greeter(pool, hang).run_due())
+    hanging = asyncio.create_task(runner_of(pool, hang).run_due())
     await asyncio.wait_for(begun.wait(), SOON_S)
     await make_due(other_pool)
-    await greeter(other_pool, do).run_due()
+    await runner_of(other_pool, do).run_due()
     go_on.set()
     await asyncio.wait_for(hanging, SOON_S)
 
@@ -162,10 +139,10 @@ async def test_who_comes_back_while_another_holds_the_newest_claim_may_not_finis
         begun[job.attempts].set()
         await go_on[job.attempts].wait()
 
-    first = asyncio.create_task(greeter(pool, slow).run_due())
+    first = asyncio.create_task(runner_of(pool, slow).run_due())
     await asyncio.wait_for(begun[1].wait(), SOON_S)
     await make_due(other_pool)
-    second = asyncio.create_task(greeter(other_pool, slow).run_due())
+    second = asyncio.create_task(runner_of(other_pool, slow).run_due())
     await asyncio.wait_for(begun[2].wait(), SOON_S)
 
     go_on[1].set()
@@ -182,7 +159,7 @@ async def test_a_job_that_is_just_being_claimed_is_passed_over_without_waiting(p
 
     async with transaction(pool) as claiming:
         await claiming.execute("select from work.job where key = 'greet 1' for no key update")
-        assert await asyncio.wait_for(greeter(pool, do).run_due(), 5) == 1
+        assert await asyncio.wait_for(runner_of(pool, do).run_due(), 5) == 1
 
     assert await effects(pool) == ["greet 2"]
 
@@ -196,10 +173,10 @@ async def test_a_claimed_job_is_nobody_elses_until_its_lease_ends(pool: Pool, ot
         await go_on.wait()
         await do(connection, job)
 
-    working = asyncio.create_task(greeter(pool, slow).run_due())
+    working = asyncio.create_task(runner_of(pool, slow).run_due())
     await asyncio.wait_for(begun.wait(), SOON_S)
 
-    assert await greeter(other_pool, do).run_due() == 0
+    assert await runner_of(other_pool, do).run_due() == 0
     left_s = await pool.fetchval("select extract(epoch from run_at - clock_timestamp())::float8 from work.job")
     assert 0 < left_s <= JobKind("greet", do).lease_s
     go_on.set()
@@ -241,7 +218,7 @@ async def test_a_job_that_failed_once_is_done_the_next_time(pool: Pool) -> None:
         if job.key == "greet 1" and job.attempts == 1:
             raise LookupError
 
-    runner = greeter(pool, moody)
+    runner = runner_of(pool, moody)
     await runner.run_due()
     assert await effects(pool) == ["greet 2"]
     await make_due(pool)
@@ -256,7 +233,7 @@ async def test_a_deadlock_is_nobodys_fault_and_is_tried_again_at_once(pool: Pool
     async def deadlocked(connection: Connection, job: Job) -> None:
         raise asyncpg.DeadlockDetectedError("deadlock detected")
 
-    await greeter(pool, deadlocked).run_due()
+    await runner_of(pool, deadlocked).run_due()
 
     left_s = await pool.fetchval("select extract(epoch from run_at - clock_timestamp())::float8 from work.job")
     assert left_s <= 0.2
@@ -268,7 +245,7 @@ async def test_jobs_of_unknown_kinds_and_buried_and_later_ones_are_left_alone(po
     await pool.execute("update work.job set buried_at = clock_timestamp() where key = 'buried'")
     await line_up(pool, JobRow("greet", "later", {}), wait_s=60)
 
-    assert await greeter(pool, do).run_due() == 0
+    assert await runner_of(pool, do).run_due() == 0
     assert [(row["key"], row["attempts"]) for row in await waiting(pool)] == [("new", 0), ("buried", 0), ("later", 0)]
 
 
@@ -280,7 +257,7 @@ async def test_a_job_whose_connection_is_cut_leaves_nothing_and_is_done_later(po
         if job.attempts == 1:
             await connection.execute("select pg_terminate_backend(pg_backend_pid())")
 
-    runner = greeter(pool, cut)
+    runner = runner_of(pool, cut)
     assert await runner.run_due() == 1
     assert await effects(pool) == []
     (job,) = await waiting(pool)
@@ -298,7 +275,7 @@ async def test_a_runner_is_woken_and_stops_when_it_is_told_to(pool: Pool) -> Non
         await do(connection, job)
         done.set()
 
-    runner = greeter(pool, greet)
+    runner = runner_of(pool, greet)
     running = asyncio.create_task(runner.run())
     await line_up(pool, JobRow("greet", "greet 1", {}))
     runner.wake()
@@ -317,7 +294,7 @@ async def test_a_job_that_ends_its_process_again_and_again_is_buried(pool: Pool)
     await line_up(pool, JobRow("greet", "greet 1", {}))
     await pool.execute("update work.job set attempts = $1", MOST_ATTEMPTS)
 
-    await greeter(pool, do).run_due()
+    await runner_of(pool, do).run_due()
 
     (job,) = await waiting(pool)
     assert job["buried_at"] is not None

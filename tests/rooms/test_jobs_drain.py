@@ -1,23 +1,15 @@
 """The end of a process: what runs may finish, the rest is others' at once, and a kill costs a lease."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import asyncpg
 import pytest
 
-from sahut.db import Connection, Pool, open_pool
+from sahut.db import Connection, Pool
 from sahut.work import Job
 from tests.conftest import Database
 from tests.rooms.jobs import Gate, do, effects, left, line_up, runner_of
 from tests.rooms.world import SOON_S
-
-
-@pytest.fixture
-async def other_pool(app_dsn: str) -> AsyncIterator[Pool]:
-    opened = await open_pool(app_dsn, size=8, name="sahut-other")
-    yield opened
-    await asyncio.wait_for(opened.close(), 10)
 
 
 async def test_what_runs_may_finish_and_what_waits_goes_to_others_at_once(pool: Pool, other_pool: Pool) -> None:

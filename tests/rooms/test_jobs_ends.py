@@ -2,7 +2,6 @@
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -26,13 +25,6 @@ from tests.rooms.jobs import Gate, do, due_in_s, effects, left, line_up, make_du
 from tests.rooms.world import SOON_S, until, until_somebody_waits
 
 BURIED = pytest.mark.books_may_be_wrong("a buried job waits for a person")
-
-
-@pytest.fixture
-async def other_pool(app_dsn: str) -> AsyncIterator[Pool]:
-    opened = await open_pool(app_dsn, size=8, name="sahut-other")
-    yield opened
-    await asyncio.wait_for(opened.close(), 10)
 
 
 async def test_a_job_may_wait_for_days(pool: Pool) -> None:

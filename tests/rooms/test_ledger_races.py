@@ -2,27 +2,18 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
 import pytest
 
-from sahut.db import DatabaseAway, OutcomeUnknown, Pool, open_pool
+from sahut.db import DatabaseAway, OutcomeUnknown, Pool
 from sahut.db.locks import TURN
 from sahut.ledger import InsufficientFunds, Ledger, Posted
 from sahut.work import EventRow, JobRow
 from tests.rooms.conftest import Connect
 from tests.rooms.world import CountingPool, World, outcome, until_somebody_waits
-
-
-@pytest.fixture
-async def other_pool(app_dsn: str) -> AsyncIterator[Pool]:
-    """The pool of a second process."""
-    opened = await open_pool(app_dsn, size=4, name="sahut-other")
-    yield opened
-    await asyncio.wait_for(opened.close(), 10)
 
 
 async def test_of_200_spends_of_one_balance_exactly_one_is_posted(world: World, other_pool: Pool) -> None:

@@ -11,15 +11,13 @@ from typing import Any
 import asyncpg
 import pytest
 
-from sahut.db import Connection, Pool, open_connection
+from sahut.db import Pool, open_connection
 from sahut.work import (
     HEAD,
-    EventRow,
     LogDamaged,
     Sealer,
     Signer,
     append_event,
-    append_events,
     head_bytes,
     listen,
     read_head,
@@ -29,28 +27,13 @@ from sahut.work import (
     signature_is_good,
 )
 from tests.rooms.conftest import Connect
+from tests.rooms.log import event, numbered, tell
 from tests.rooms.world import SOON_S, until
-
-
-def event(name: str) -> EventRow:
-    return EventRow("care", 7, name, {"name": name})
-
-
-async def write(connection: Connection, *names: str) -> None:
-    await append_events(connection, [event(name) for name in names])
-
-
-async def numbered(pool: Pool) -> list[str]:
-    """What readers see, in order; the numbers must have no hole."""
-    async with pool.acquire() as connection:
-        entries = await read_log(connection, 0, 10_000)
-    assert [entry.n for entry in entries] == list(range(1, len(entries) + 1))
-    return [entry.kind for entry in entries]
 
 
 async def test_events_get_their_numbers_in_the_order_of_insertion(pool: Pool, sealer: Sealer) -> None:
     async with pool.acquire() as connection:
-        await write(connection, "first", "second")
+        await tell(connection, "first", "second")
         await append_event(connection, event("third"))
         assert await read_log(connection, 0, 10) == []  # nobody sees what is not numbered
 
@@ -79,12 +62,12 @@ async def test_a_long_open_transaction_holds_no_other_back_and_is_numbered_when_
     slow = await connect(app_dsn)
     open_one = slow.transaction()
     await open_one.start()
-    await write(slow, "slow one", "slow two")
-    await write(pool, "quick")
+    await tell(slow, "slow one", "slow two")
+    await tell(pool, "quick")
 
     await sealer.tick()
     assert await numbered(pool) == ["quick"]
-    await write(pool, "quicker")
+    await tell(pool, "quicker")
     await sealer.tick()
     assert await numbered(pool) == ["quick", "quicker"]
     await open_one.commit()
@@ -102,13 +85,13 @@ async def test_a_younger_transaction_that_draws_first_is_not_taken_for_dead(
     await of_older.start()
     await of_younger.start()
     await older.fetchval("select pg_current_xact_id()")
-    await write(younger, "of the younger")
-    await write(older, "of the older")
+    await tell(younger, "of the younger")
+    await tell(older, "of the older")
     await of_older.commit()
 
     for name in ("beside", "beside again"):
         await sealer.tick()
-        await write(pool, name)
+        await tell(pool, name)
     await sealer.tick()
     await of_younger.commit()
     await sealer.tick()
@@ -122,13 +105,13 @@ async def test_numbers_that_were_rolled_back_die_and_are_not_waited_for(
     other = await connect(app_dsn)
     with suppress(ZeroDivisionError):
         async with other.transaction():
-            await write(other, "never", "was")
+            await tell(other, "never", "was")
             raise ZeroDivisionError
-    await write(pool, "first")
+    await tell(pool, "first")
     await sealer.tick()
     gaps = await pool.fetchval("select count(*) from work.gap")
 
-    await write(pool, "second")
+    await tell(pool, "second")
     await sealer.tick()
 
     assert await numbered(pool) == ["first", "second"]
@@ -144,11 +127,11 @@ async def test_many_writers_of_which_some_fail_each_event_once(pool: Pool, seale
             name = f"{number}-{turn}"
             with suppress(ZeroDivisionError):
                 async with pool.acquire() as connection, connection.transaction():
-                    await write(connection, name)
+                    await tell(connection, name)
                     await asyncio.sleep(0)
                     if (number + turn) % 3 == 0:
                         raise ZeroDivisionError
-                    await write(connection, name + "b")
+                    await tell(connection, name + "b")
                 kept.extend([name, name + "b"]) if (number + turn) % 3 else None
 
     writing = asyncio.gather(*(writer(number) for number in range(12)))
@@ -168,7 +151,7 @@ async def test_the_next_sealer_continues_the_same_tree(
     slow = await connect(app_dsn)
     open_one = slow.transaction()
     await open_one.start()
-    await write(slow, "slow")
+    await tell(slow, "slow")
     await pool.execute("insert into work.event (topic, subject, kind, body) select 'care', i, 'many', '{}' from"
                        " generate_series(1, 300) as i")  # fmt: skip
     await sealer.tick()
@@ -178,7 +161,7 @@ async def test_the_next_sealer_continues_the_same_tree(
     after = Sealer(await connect(app_dsn), signer, None)
     await after.wait_for_turn()
     await open_one.commit()
-    await write(pool, "new")
+    await tell(pool, "new")
     assert await after.tick() == 2
 
     leaves = await pool.fetch(
@@ -225,9 +208,9 @@ async def test_a_log_that_does_not_fold_to_its_head_is_not_continued(
 async def test_who_writes_under_the_sealers_lock_is_noticed_and_nothing_is_numbered_twice(
     pool: Pool, sealer: Sealer, owner_dsn: str, connect: Connect
 ) -> None:
-    await write(pool, "first")
+    await tell(pool, "first")
     await sealer.tick()
-    await write(pool, "second")
+    await tell(pool, "second")
     owner = await connect(owner_dsn)
     await owner.execute("update work.head set n = 2")
 
@@ -271,13 +254,13 @@ async def test_of_two_sealers_one_works_and_the_other_takes_over(
         return bool(unsealed == 0)
 
     first = await until(holder)
-    await write(pool, "one", "two")
+    await tell(pool, "one", "two")
     await until(all_numbered)
     idle = next(name for name in two_sealers if name != first)
     assert (sum(two_sealers[first]), two_sealers[idle]) == (2, [])
 
     await above.execute("select pg_terminate_backend(pid) from pg_stat_activity where application_name = $1", first)
-    await write(pool, "three")
+    await tell(pool, "three")
     await until(all_numbered)
 
     assert await numbered(pool) == ["one", "two", "three"]
@@ -290,14 +273,14 @@ async def test_the_bell_rings_with_the_newest_number(pool: Pool, sealer: Sealer,
     async with asyncio.timeout(SOON_S):
         assert await rings.get() == 0  # what was rung while nobody listened
 
-        await write(pool, "one", "two")
+        await tell(pool, "one", "two")
         await sealer.tick()
         assert await rings.get() == 2
 
         await pool.execute("select pg_terminate_backend(pid) from pg_stat_activity"
                            " where application_name = 'sahut-test-ear' and datname = current_database()")  # fmt: skip
         assert await rings.get() == 0  # connected again by itself
-        await write(pool, "three")
+        await tell(pool, "three")
         await sealer.tick()
         assert await rings.get() == 3
     listening.cancel()
@@ -312,7 +295,7 @@ async def test_heads_are_signed_when_something_changed_or_a_minute_has_passed(
 
     for passed_s, name in [(0, "a"), (5, "b"), (11, None), (30, None), (72, "c"), (75, None)]:
         if name is not None:
-            await write(pool, name)
+            await tell(pool, name)
             await sealer.tick()
         await sealer.sign(now + timedelta(seconds=passed_s))
 
@@ -331,18 +314,18 @@ async def test_a_head_that_cannot_be_published_stops_no_sealing(
 ) -> None:
     sealer = Sealer(await connect(app_dsn), signer, tmp_path / "not there")
     await sealer.wait_for_turn()
-    await write(pool, "one")
+    await tell(pool, "one")
     await sealer.tick()
 
     await sealer.sign(datetime(2031, 1, 1, tzinfo=UTC))
 
-    await write(pool, "two")
+    await tell(pool, "two")
     assert await sealer.tick() == 1
     assert await pool.fetchval("select count(*) from work.signed_head") == 1
 
 
 async def test_the_log_is_append_only(pool: Pool, sealer: Sealer) -> None:
-    await write(pool, "one")
+    await tell(pool, "one")
     await sealer.tick()
 
     for change in ("update work.event set body = '{}'", "delete from work.seal", "truncate work.event"):
@@ -357,7 +340,7 @@ async def test_a_sealer_whose_statement_had_to_give_way_begins_anew(
     above = await connect(database.superuser_dsn)
     async with owner.transaction():
         await owner.execute("select from work.head for update")
-        await write(pool, "one")
+        await tell(pool, "one")
         give_way = (
             "select pg_cancel_backend(pid) from pg_stat_activity"
             " where application_name = 'sahut-test-gives-way' and wait_event_type = 'Lock'"

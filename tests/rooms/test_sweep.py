@@ -4,46 +4,27 @@ from datetime import UTC, datetime
 
 import pytest
 
-from sahut.db import Connection, Pool
+from sahut.db import Pool
 from sahut.work import (
-    EventRow,
     Sealer,
     Signer,
-    append_events,
     lost_events,
     prove_inclusion,
-    read_log,
     sweep,
 )
 from tests.rooms.conftest import Connect
-from tests.rooms.log import clean, seal_all
-
-
-def event(name: str) -> EventRow:
-    return EventRow("care", 7, name, {"name": name})
-
-
-async def write(connection: Connection, *names: str) -> None:
-    await append_events(connection, [event(name) for name in names])
-
-
-async def numbered(pool: Pool) -> list[str]:
-    """What readers see, in order; the numbers must have no hole."""
-    async with pool.acquire() as connection:
-        entries = await read_log(connection, 0, 10_000)
-    assert [entry.n for entry in entries] == list(range(1, len(entries) + 1))
-    return [entry.kind for entry in entries]
+from tests.rooms.log import clean, numbered, seal_all, tell
 
 
 @pytest.mark.books_may_be_wrong("an alarm stays in the log")
 async def test_the_sweep_finds_what_the_sealer_has_passed_over_and_it_is_numbered_with_an_alarm(
     pool: Pool, sealer: Sealer, connect: Connect, owner_dsn: str, app_dsn: str, signer: Signer
 ) -> None:
-    await write(pool, "seen")
+    await tell(pool, "seen")
     await sealer.tick()
     owner = await connect(owner_dsn)
     await owner.execute("update work.head set seen = seen + 2")  # as if two had been taken for dead
-    await write(pool, "lost one", "lost two", "after")
+    await tell(pool, "lost one", "lost two", "after")
     await pool.execute("select pg_terminate_backend(pid) from pg_stat_activity"
                        " where application_name = 'sahut-test-sealer' and datname = current_database()")  # fmt: skip
     after = Sealer(await connect(app_dsn), signer, None)
@@ -76,10 +57,10 @@ async def test_the_sweep_finds_nothing_where_nothing_is_lost(
     slow = await connect(app_dsn)
     open_one = slow.transaction()
     await open_one.start()
-    await write(slow, "slow")
-    await write(pool, "first")
+    await tell(slow, "slow")
+    await tell(pool, "first")
     await sealer.tick()
-    await write(pool, "not yet")
+    await tell(pool, "not yet")
 
     async with pool.acquire() as connection:
         assert await sweep(connection) == []
@@ -98,7 +79,7 @@ async def test_a_forged_id_neither_stops_the_sealer_nor_takes_the_place_of_an_ev
         "insert into work.event (id, topic, subject, kind, body)"
         " select $1, 'x', 1, 'forged', '{}' from generate_series(1, $2)"
     )
-    await write(pool, "one", "two", "three")
+    await tell(pool, "one", "two", "three")
     await seal_all(sealer)
     await pool.execute(forge, 2, 1)
     async with pool.acquire() as connection:

@@ -90,6 +90,36 @@ def hand_over(home: Path, account: Account, names: Iterable[str] = OURS) -> None
         os.close(top)
 
 
+def close_to_others(home: Path) -> None:
+    """Take from everybody else what an earlier release, or a careless copy, let them read of what is ours in the home.
+
+    Links are never followed. As root, directories can still be passed through: PostgreSQL is another user then.
+    """
+    passing = 0o711 if os.geteuid() == 0 else 0o700
+    top = os.open(home, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    try:
+        for name in OURS:
+            _close(top, name, passing)
+            if (home / name).is_dir() and not (home / name).is_symlink():
+                for _, directories, files, opened in os.fwalk(name, follow_symlinks=False, dir_fd=top):
+                    for below in (*directories, *files):
+                        _close(opened, below, passing)
+    finally:
+        os.close(top)
+
+
+def _close(directory: int, name: str, passing: int) -> None:
+    with contextlib.suppress(OSError):  # a link or a socket, missing, or gone meanwhile
+        opened = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=directory)
+        try:
+            found = os.fstat(opened)
+            most = passing if stat.S_ISDIR(found.st_mode) else 0o700
+            if found.st_uid == os.geteuid() and stat.S_IMODE(found.st_mode) & ~most:
+                os.fchmod(opened, stat.S_IMODE(found.st_mode) & most)
+        finally:
+            os.close(opened)
+
+
 def strangers_in(home: Path) -> list[str]:
     """**Returns**: names in the home that are not ours; none for a home that has been one before, whatever it holds."""
     names = {entry.name for entry in home.iterdir()}

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from sahut.app.commands import TABLE
+from sahut.app.commands import GROUPS, TABLE
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / "README.md").read_text()
@@ -36,7 +36,7 @@ def test_both_ways_are_told() -> None:
 
 
 def test_every_command_can_be_typed() -> None:
-    known = {name for name, _function in TABLE}
+    known = {name for name, _ in (*TABLE, *GROUPS)}
 
     assert set(re.findall(r"^sahut (\w+)", TEXT, re.MULTILINE)) <= known
     for script in re.findall(r"^\./(\w+)", TEXT, re.MULTILINE):

@@ -23,7 +23,7 @@ from sahut.app.child import Account, Child
 from sahut.app.home import Home
 from sahut.app.secrets import password
 from sahut.app.settings import read_settings
-from sahut.app.stepping_down import hand_over, step_down, strangers_in
+from sahut.app.stepping_down import close_to_others, hand_over, step_down, strangers_in
 
 ROOT = Path(__file__).resolve().parents[2]
 SYSTEM_PYTHON = Path("/usr/bin/python3")
@@ -84,6 +84,25 @@ def test_a_link_leads_nowhere(home: Path, account: Account, tmp_path: Path) -> N
 
     assert precious.stat().st_uid == 0
     assert tmp_path.stat().st_uid == 0
+
+
+def test_what_an_earlier_release_left_readable_is_closed(tmp_path: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.write_text("not ours")
+    outside.chmod(0o644)
+    home = tmp_path / "home"
+    (home / "log" / "old").mkdir(parents=True, mode=0o755)
+    for name in ("log/up.log", "log/old/web.log", "log/old/executable"):
+        (home / name).write_text("said")
+        (home / name).chmod(0o755 if name.endswith("executable") else 0o644)
+    (home / "log" / "link").symlink_to(outside)
+    (home / "secrets").symlink_to(tmp_path)
+
+    close_to_others(home)
+
+    open_to_others = [path.name for path in (home / "log").rglob("*") if path.lstat().st_mode & 0o066]
+    assert open_to_others == ["link"]  # a link has no mode of its own
+    assert outside.stat().st_mode & 0o777 == 0o644
 
 
 def test_a_home_that_was_one_before_has_no_strangers(home: Path) -> None:

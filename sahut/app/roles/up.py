@@ -30,7 +30,7 @@ from sahut.app.roles.children import Children, Gate
 from sahut.app.roles.keeper import Pauses
 from sahut.app.roles.watch import watch_database
 from sahut.app.settings import Settings
-from sahut.app.stepping_down import step_down
+from sahut.app.stepping_down import close_to_others, step_down
 from sahut.db import (
     AWAY,
     MigrationBlocked,
@@ -91,7 +91,8 @@ async def _run(settings: Settings, home: Home, *, demo: bool, say: Say) -> None:
             from sahut.app.backups.store import give_place_to_service  # noqa: PLC0415 — most starts do without
 
             give_place_to_service(settings)
-        step_down(home.path, say)
+        if step_down(home.path, say) is None:
+            close_to_others(home.path)
         write_logs(settings.log, "up", home.log / "up.log")
         home.note_process("up", os.getpid())
         gate = Gate()

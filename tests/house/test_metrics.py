@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from sahut.app.observing.database import Figures, ask_for_figures
 from sahut.app.observing.gathering import Gathering
 from sahut.app.observing.merging import merge
-from sahut.app.observing.port import AT_ONCE, Port, Said, listen_at
+from sahut.app.observing.port import AT_ONCE, SILENT, Port, Said, ask_at, healthy, listen_at
 from sahut.app.observing.process import figures
 from sahut.app.settings import ObservingSettings, Settings
 from sahut.db import Pool, transaction
@@ -173,6 +173,26 @@ async def test_the_port_answers_what_it_knows_and_nothing_else(tmp_path: Path, s
     writer.close()
     await port.close()
     assert answer.startswith(f"HTTP/1.1 {status} ".encode())
+
+
+async def test_who_only_holds_connections_keeps_nobody_from_asking(tmp_path: Path) -> None:
+    async def livez() -> Said:
+        return healthy()
+
+    port = Port({"/livez": livez})
+    await port.listen([listen_at(tmp_path / "it")])
+    silent = []
+    try:
+        for _ in range(SILENT + AT_ONCE):
+            silent.append(await asyncio.open_unix_connection(tmp_path / "it"))
+        answered = await asyncio.gather(
+            *(ask_at(tmp_path / "it", "/livez", within_s=5, at_most_bytes=1 << 16) for _ in range(AT_ONCE))
+        )
+        assert [status for status, _ in answered] == [200] * AT_ONCE
+    finally:
+        for _, writer in silent:
+            writer.transport.abort()
+        await port.close()
 
 
 def test_the_socket_is_for_its_owner_alone(tmp_path: Path) -> None:

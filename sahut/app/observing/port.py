@@ -17,7 +17,7 @@ import structlog
 
 HEAD_BYTES = 8 << 10
 HEAD_WITHIN_S, ANSWER_WITHIN_S = 5.0, 10.0
-AT_ONCE = 16
+AT_ONCE, SILENT = 16, 64
 
 _log = structlog.get_logger()
 
@@ -58,7 +58,8 @@ class Port:
     def __init__(self, questions: Mapping[str, Ask]) -> None:
         self._questions = dict(questions)
         self._servers: list[asyncio.Server] = []
-        self._open = 0
+        self._answering = 0
+        self._silent: dict[asyncio.StreamWriter, None] = {}  # who has not asked yet, oldest first
 
     async def listen(self, sockets: Sequence[socket.socket]) -> None:
         """Serve on listening sockets, of whatever family; they are closed with the port."""
@@ -72,20 +73,27 @@ class Port:
             server.close()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._open += 1
         try:
-            said = await self._answer(reader) if self._open <= AT_ONCE else _plain(503)
+            self._silent[writer] = None
+            if len(self._silent) > SILENT:  # who only holds connections must not keep others from asking
+                oldest = next(iter(self._silent))
+                self._silent.pop(oldest)
+                oldest.transport.abort()
+            question = await self._read(reader)
+            self._silent.pop(writer, None)
+            said = question if isinstance(question, Said) else await self._answer(question)
             writer.write(_head(said) + said.body)
             async with asyncio.timeout(ANSWER_WITHIN_S):
                 await writer.drain()
         except (OSError, TimeoutError, asyncio.IncompleteReadError):
             writer.transport.abort()
         finally:
-            self._open -= 1
+            self._silent.pop(writer, None)
             with suppress(OSError):
                 writer.close()
 
-    async def _answer(self, reader: asyncio.StreamReader) -> Said:
+    async def _read(self, reader: asyncio.StreamReader) -> str | Said:
+        """What is asked, by its path; or the answer, when it is no question of ours."""
         try:
             async with asyncio.timeout(HEAD_WITHIN_S):
                 head = await reader.readuntil(b"\r\n\r\n")
@@ -93,16 +101,22 @@ class Port:
             return _plain(431)
         method, _, rest = head.partition(b" ")
         path = rest.split(b" ", 1)[0].partition(b"?")[0].decode("latin-1")
-        if (ask := self._questions.get(path)) is None:
+        if path not in self._questions:
             return _plain(404)
-        if method != b"GET":
-            return _plain(405)
+        return path if method == b"GET" else _plain(405)
+
+    async def _answer(self, path: str) -> Said:
+        if self._answering >= AT_ONCE:
+            return _plain(503)
+        self._answering += 1
         try:
             async with asyncio.timeout(ANSWER_WITHIN_S):
-                return await ask()
+                return await self._questions[path]()
         except Exception as error:  # noqa: BLE001 — who asks is told no, and what is watched goes on
             _log.warning("question_not_answered", question=path, error=type(error).__name__)
             return _plain(500)
+        finally:
+            self._answering -= 1
 
 
 def _plain(status: int) -> Said:

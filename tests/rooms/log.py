@@ -1,4 +1,4 @@
-"""What the tests of the sealed log share: a clock of the database that is set by hand, events by name or by hundreds."""
+"""What the tests of the sealed log share: a clock of the database set by hand, events by name or by hundreds."""
 
 from datetime import datetime
 from typing import Any

@@ -42,7 +42,9 @@ def open_psql(settings: Settings, reason: str, arguments: Sequence[str], *, owne
     except COULD_NOT_LOOK as problem:
         raise CannotStart(why_no_answer(problem, name)) from problem
     address, password = without_password(dsn)
-    environment = {**os.environ, "PGAPPNAME": "sahut psql"}
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("SAHUT_DATABASE_")}
+    # What is asked names people; psql would keep it in a file for years.
+    environment |= {"PGAPPNAME": "sahut psql", "PSQL_HISTORY": os.devnull}
     if password is not None:
         environment["PGPASSFILE"] = _passed_on(password)
     os.execve(program, [str(program), "-X", "-d", address, *arguments], environment)  # noqa: S606 — no shell is meant

@@ -91,6 +91,7 @@ def test_the_password_is_seen_nowhere(migrated: TestEngine) -> None:
 
     secret = (migrated.home / "secrets" / "app").read_text()
     assert "PGPASSFILE" in told.output
+    assert "PSQL_HISTORY=/dev/null" in told.output, "questions name people, and psql keeps them in a file"
     assert "sahut_app" in told.output
     assert secret not in told.output + told.error
 

@@ -1,5 +1,7 @@
 """The command line: one table, help from docstrings, one sentence for what cannot be done."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -59,3 +61,12 @@ def test_a_home_where_nothing_ran_is_left_as_it_is(tmp_path: Path) -> None:
 
     assert isinstance(outcome.exception, CannotStart)
     assert not home.exists()
+
+
+def test_a_command_that_crashes_leaves_no_secrets_in_a_file() -> None:
+    program = (
+        "import resource, sys; from sahut.app.commands import run; sys.argv = ['sahut', '--help']\n"
+        "try:\n    run()\nexcept SystemExit:\n    print(resource.getrlimit(resource.RLIMIT_CORE)[0])"
+    )
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert told.stdout.splitlines()[-1] == "0"

@@ -130,7 +130,12 @@ def test_the_collector_is_named_as_opentelemetry_says() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value"), [("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"), ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc")]
+    ("name", "value"),
+    [
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "collector:4318"),
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:99999"),
+        ("OTEL_EXPORTER_OTLP_PROTOCOL", "grpc"),
+    ],
 )
 def test_what_cannot_be_done_is_one_sentence(name: str, value: str) -> None:
     with pytest.raises(CannotStart, match=name):

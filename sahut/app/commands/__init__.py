@@ -5,6 +5,7 @@ that ``sahut --help`` and the start of ``up`` are quick.
 """
 
 import os
+import resource
 import sys
 from collections.abc import Callable
 
@@ -51,6 +52,7 @@ for _name, _group in GROUPS:
 def run() -> None:
     """Run the command line; what stops a start becomes one sentence and exit code 1."""
     os.umask(0o077)  # whatever is written, nobody else may read it
+    resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))  # it would hold secrets
     try:
         app()
     except CannotStart as sentence:

@@ -5,7 +5,7 @@ import importlib
 import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from sahut.app.cannot_start import CannotStart
 from sahut.db import tracing
@@ -37,7 +37,7 @@ def collector_of(environment: Mapping[str, str] = os.environ) -> Collector | Non
     name = "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT" if whole else "OTEL_EXPORTER_OTLP_ENDPOINT"
     url = whole or base.rstrip("/") + "/v1/traces"
     parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if parts.scheme not in ("http", "https") or not parts.hostname or not _has_port(parts):
         raise CannotStart(f"{name} must be like http://collector:4318.")
     protocol = _of_traces(environment, "PROTOCOL") or "http/protobuf"
     if protocol != "http/protobuf":
@@ -61,6 +61,14 @@ def traced(name: str, environment: Mapping[str, str] = os.environ) -> Iterator[N
     finally:
         tracing.install(None)
         recorder.close()
+
+
+def _has_port(parts: SplitResult) -> bool:
+    """Whether the port is one, or none is named."""
+    try:
+        return parts.port != 0
+    except ValueError:
+        return False
 
 
 def _of_traces(environment: Mapping[str, str], what: str) -> str:

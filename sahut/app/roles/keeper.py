@@ -1,4 +1,7 @@
-"""Keeping one child running: started again whenever it ends, at once the first time and then with growing pauses."""
+"""Keeping one child running: started again whenever it ends, at once the first time and then with growing pauses.
+
+One that hangs is killed, see `heart`.
+"""
 
 import asyncio
 import signal
@@ -11,6 +14,7 @@ import structlog
 from sahut.app.child import Child
 from sahut.app.home import Home
 from sahut.app.observing.ends import child_ended
+from sahut.app.roles.heart import heart_of, kill_when_silent
 
 _SETTLED_S = 10.0
 _FIRST_PAUSE_S = 0.1
@@ -70,12 +74,14 @@ class Keeper:
                 _log.error("child_not_started", child=self.name, error=type(problem).__name__, again_in_s=pause_s)
             else:
                 self._home.note_process(self.name, child.pid)
-                settling = asyncio.create_task(self._tell_when_settled()) if was_told else None
+                beside = [asyncio.create_task(kill_when_silent(child, heart_of(self._home.path, self.name)))]
+                if was_told:
+                    beside.append(asyncio.create_task(self._tell_when_settled()))
                 try:
                     code = await child.wait()
                 finally:
-                    if settling is not None:
-                        settling.cancel()
+                    for task in beside:
+                        task.cancel()
                 self._home.forget_process(self.name)
                 pause_s = pauses.after(time.monotonic() - began)
                 was_told = was_told and pauses.ends > 1

@@ -20,6 +20,7 @@ from sahut.app.logs import write_logs
 from sahut.app.observing.collector import traced
 from sahut.app.observing.process import observed
 from sahut.app.roles.bounded_http import BoundedHttp
+from sahut.app.roles.heart import beating, heart_of
 from sahut.app.settings import Settings
 from sahut.web import build_app
 
@@ -45,7 +46,11 @@ def web(settings: Settings, *, name: str, descriptors: Sequence[int], watched: b
 
 async def _serve(settings: Settings, name: str, descriptors: Sequence[int], *, watched: bool) -> None:
     sockets = [socket.socket(fileno=descriptor) for descriptor in descriptors] or await listen_on(settings.port)
-    async with open_house(settings, name) as house, observed(settings, name, house.missing, watched=watched):
+    async with (
+        beating(heart_of(settings.home, name)) if watched else contextlib.nullcontext(),
+        open_house(settings, name) as house,
+        observed(settings, name, house.missing, watched=watched),
+    ):
         server = _Server(
             uvicorn.Config(
                 build_app(house),

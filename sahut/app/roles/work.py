@@ -5,6 +5,7 @@ stands in tables.
 """
 
 import asyncio
+import contextlib
 import signal
 
 import structlog
@@ -16,6 +17,7 @@ from sahut.app.observing.collector import traced
 from sahut.app.observing.database import ask_for_figures
 from sahut.app.observing.process import Missing, observed
 from sahut.app.observing.readiness import DatabaseReadiness
+from sahut.app.roles.heart import beating, heart_of
 from sahut.app.settings import Settings
 from sahut.app.wiring import open_work, signer_of
 from sahut.journey import clock_handlers
@@ -40,6 +42,7 @@ async def _work(settings: Settings, name: str, *, watched: bool) -> None:
     home = Home(settings.home)
     home.prepare()
     async with (
+        beating(heart_of(settings.home, name)) if watched else contextlib.nullcontext(),
         open_work(settings, name) as (pool, runner),
         observed(settings, name, _missing(DatabaseReadiness(pool), ending), watched=watched),
     ):

@@ -13,6 +13,8 @@ from tools.schemas import PACKAGES
 
 # Queries that may read much, each with its reason.
 EXCEPTIONS = {
+    "app.backups.restores_before": "asked once after a restore",
+    "app.backups.what_stands": "asked once after a restore",
     "app.doctor.clocks": "a person asks the doctor, once",
     "care.cases": "the desk's queue is one list, cut after it is sorted, until the desk has an order of its own",
     "care.count_cases": "the desk counts what waits",

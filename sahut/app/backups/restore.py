@@ -43,11 +43,12 @@ from sahut.app.home import Home
 from sahut.app.private_files import open_private
 from sahut.app.settings import Settings
 from sahut.care import reserve_number_blocks
-from sahut.db import Connection, MigrationChanged, migrate, open_connection
+from sahut.db import Connection, MigrationChanged, Queries, migrate, open_connection
 from sahut.work import EventRow, Signer, append_event, read_head, read_log
 
 Say = Callable[[str], None]
 TOPIC, KIND = "house", "database_restored"
+_queries = Queries.load("sahut.app.backups")
 # A block is 500 contact numbers. What was lost may have been given to people, so none of it is given again.
 _BLOCKS_SKIPPED, _NUMBERS_IN_A_BLOCK, _MOST_BLOCKS = 200, 500, 20_000
 _log = structlog.get_logger()
@@ -300,23 +301,19 @@ def _emptiness(plan: Plan, compared: Comparison) -> list[str]:
 
 async def _compare(connection: Connection, draft: Path, public_key: bytes) -> Comparison:
     head = await read_head(connection)
-    rows = await connection.fetch(
-        "select (body->>'n')::bigint as n, at from work.event where topic = $1 and kind = $2 order by id", TOPIC, KIND
-    )
+    rows = await _queries.restores_before.fetch(connection, topic=TOPIC, kind=KIND)
     branches = [Branch(row["n"], row["at"]) for row in rows]
     return await compare_heads(connection, head.n, read_heads([Home(draft).heads], public_key), branches)
 
 
 async def _what_stands(connection: Connection, log_n: int) -> dict[str, Any]:
     last = await read_log(connection, max(0, log_n - 1), 1)
-    transfers = await connection.fetchrow("select count(*) as count, max(recorded_at) as last from ledger.transfer")
-    assert transfers is not None
+    stands = await _queries.what_stands.fetchrow(connection)
+    assert stands is not None
     return {
+        **stands,
         "last_event_at": last[0].at if last else None,
         "last_event": f"{last[0].topic} {last[0].kind}" if last else "",
-        "last_transfer_at": transfers["last"],
-        "transfers": transfers["count"],
-        "contacts": await connection.fetchval("select count(*) from care.contact"),
     }
 
 

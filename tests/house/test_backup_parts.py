@@ -166,9 +166,10 @@ def test_keys_are_put_back_for_their_owner_alone(tmp_path: Path) -> None:
     assert {path.stat().st_mode & 0o777 for path in (tmp_path / "secrets").iterdir()} == {0o600}
 
 
-def test_keys_never_leave_their_directory(tmp_path: Path) -> None:
+@pytest.mark.parametrize("name", ["../evil", "a\0b", ".hidden", "a\x1b[2J"])
+def test_keys_never_leave_their_directory(tmp_path: Path, name: str) -> None:
     with pytest.raises(CannotStart):
-        write_secrets(tmp_path, {"../evil": b"x"})
+        write_secrets(tmp_path, {name: b"x"})
 
 
 def test_a_moment_needs_its_zone() -> None:

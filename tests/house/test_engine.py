@@ -18,7 +18,7 @@ import pytest
 from sahut.app.cannot_start import CannotStart
 from sahut.app.engines import Engine, app_dsn, backup_dsn, owner_dsn
 from sahut.app.engines.leftovers import processes_in
-from sahut.app.engines.place import ELSEWHERE
+from sahut.app.engines.place import ELSEWHERE, ELSEWHERE_RECORD
 from tests.conftest import TestEngine
 
 SUPERVISOR = """
@@ -204,6 +204,16 @@ async def test_a_start_waits_for_what_an_earlier_one_left(home: Path) -> None:
     with pytest.raises((asyncpg.PostgresError, asyncpg.InterfaceError, OSError)):
         await computing
     busy.terminate()
+
+
+@pytest.mark.parametrize("told", ["/etc", "../../../etc", "", "a/b", "0123456789abcdef/../x"])
+async def test_a_record_that_names_no_directory_of_ours_is_refused(home: Path, told: str) -> None:
+    """Root goes where the record points, and a restore takes away what is there."""
+    home.mkdir()
+    (home / ELSEWHERE_RECORD).write_text(told)
+    with pytest.raises(CannotStart, match="names no directory of ours"):
+        await Engine(home).start()
+    (home / ELSEWHERE_RECORD).unlink()
 
 
 async def test_what_a_role_set_for_itself_ends_with_the_next_start(home: Path) -> None:

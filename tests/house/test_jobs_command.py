@@ -202,3 +202,15 @@ def test_what_stands_in_the_database_gives_no_orders_to_a_terminal(database: Dat
     for told in (sahut(), sahut("show", "key\x1b]0;mine\x07"), sahut("revive", "no\x1b[2J", "--reason", "why")):
         assert not set(told.output) & set("\x1b\x07\u202e"), ascii(told.output)
     assert "odd?[2J" in sahut().output
+
+
+@BURIED
+def test_rows_that_nobody_of_ours_wrote_are_shown_too(database: Database, sahut: Sahut) -> None:
+    execute(
+        database,
+        "insert into work.job (kind, key, body, run_at, story) values"
+        " ('odd', 'never', '{}', 'infinity', '[{}]'), ('odd', 'ever', '{}', '-infinity', '[]')",
+    )
+    assert "for ever" in sahut().output
+    for key in ("never", "ever"):
+        assert sahut("show", key).exit_code == 0

@@ -43,7 +43,7 @@ def write_secrets(home: Path, secrets: Mapping[str, bytes]) -> None:
     directory = home / "secrets"
     directory.mkdir(mode=0o700)
     for name, content in secrets.items():
-        if "/" in name or name.startswith("."):
+        if not name.isprintable() or "/" in name or name.startswith("."):
             raise CannotStart(f"The keys name a file {name!r}, which no home has: they are damaged.")
         write_whole(directory / name, content)
 

@@ -37,7 +37,7 @@ from sahut.app.backups.store import Store, now, sync_directory, write_whole
 from sahut.app.cannot_start import CannotStart
 from sahut.app.engines import Engine, app_dsn, owner_dsn
 from sahut.app.engines.leftovers import processes_in
-from sahut.app.engines.place import ELSEWHERE, ELSEWHERE_RECORD, Place, find_place
+from sahut.app.engines.place import Place, elsewhere, find_place
 from sahut.app.engines.postgres import MAJOR
 from sahut.app.home import Home
 from sahut.app.private_files import open_private
@@ -216,14 +216,14 @@ def _sweep(leftover: Path) -> None:
 
 
 def _data_of(home: Path) -> Path:
-    record = home / ELSEWHERE_RECORD
-    return ELSEWHERE / record.read_text().strip() / "data" if record.exists() else home / "engine"
+    beside = elsewhere(home)
+    return home / "engine" if beside is None else beside / "data"
 
 
 def discard(home: Path) -> None:
     """Take away a home in which nobody works, wherever its database lies; nothing happens when there is none."""
-    if (home / ELSEWHERE_RECORD).exists():
-        shutil.rmtree(_data_of(home).parent, ignore_errors=True)
+    if (beside := elsewhere(home)) is not None:
+        shutil.rmtree(beside, ignore_errors=True)
     shutil.rmtree(home, ignore_errors=True)
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import math
 import os
 import pwd
 from collections.abc import Awaitable, Callable
@@ -174,7 +175,7 @@ def _print_job(told: "JobTold") -> None:
     tell(f"Tried {told.attempts - told.forgiven} times, and {told.forgiven} times more that do not count.")
     tell(f"Body: {json.dumps(told.body)[:2000]}")
     for failure in told.story:
-        tell(f"  {failure['at'][:19]}  {failure['error']}")
+        tell(f"  {str(failure.get('at'))[:19]}  {failure.get('error')}")
 
 
 def _print_json(answer: dict[str, Any]) -> None:
@@ -188,5 +189,7 @@ def _say_no(sentence: str) -> None:
 
 def _ago(seconds: float) -> str:
     """A duration in its largest unit that is not zero."""
+    if not math.isfinite(seconds):
+        return "for ever"
     unit_s, unit = next(((size, name) for size, name in _UNITS if seconds >= size), (1, "s"))
     return f"{int(seconds // unit_s)} {unit}"

@@ -26,6 +26,7 @@ from sahut.app.engines.addresses import SOCKET_RECORD
 ELSEWHERE = Path("/var/lib/sahut/engines")
 ELSEWHERE_RECORD = "engine.at"
 SOCKET_NAME = ".s.PGSQL.5432"
+_OUR_NAME = re.compile(r"[0-9a-f]{16}")
 _SOCKET_PATH_BYTES = 107
 _PLAIN_PATH = re.compile(r"[A-Za-z0-9/_.+-]+")  # PostgreSQL takes a list, so a comma or a quote would split the path
 
@@ -50,7 +51,7 @@ def find_place(home: Path, say: Callable[[str], None]) -> Place:
         home.mkdir(mode=0o700, parents=True, exist_ok=True)
         (home / "log").mkdir(exist_ok=True)
         (home / "run").mkdir(exist_ok=True)
-        recorded = _elsewhere(home)
+        recorded = elsewhere(home)
         account = engine_account(_data(home, recorded))
         if account is not None:
             _open_for_passing(home)
@@ -76,9 +77,18 @@ def _data(home: Path, recorded: Path | None) -> Path:
     return home / "engine" if recorded is None else recorded / "data"
 
 
-def _elsewhere(home: Path) -> Path | None:
+def elsewhere(home: Path) -> Path | None:
+    """Give the directory outside the home that has its database; None when it is in the home.
+
+    **Refuses**: ``CannotStart`` when the record names anything but a directory of ours: root may be told to remove it.
+    """
     record = home / ELSEWHERE_RECORD
-    return ELSEWHERE / record.read_text().strip() if record.exists() else None
+    if not record.exists():
+        return None
+    name = record.read_text(errors="replace").strip()
+    if not _OUR_NAME.fullmatch(name):
+        raise CannotStart(f"{record} is damaged: it names no directory of ours.")
+    return ELSEWHERE / name
 
 
 def _move_elsewhere(home: Path, say: Callable[[str], None]) -> Path:

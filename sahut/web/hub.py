@@ -70,6 +70,7 @@ class Hub:
         self._catching_up_of: Counter[int | bytes] = Counter()
         self._attaching: dict[Stream, asyncio.Task[None]] = {}
         self._recent_money: deque[LogEntry] = deque(maxlen=RECENT)
+        self._last: LogEntry | None = None
         self._rung = asyncio.Event()
         self._rung_at: float | None = None
         self._read_at = 0.0
@@ -254,8 +255,7 @@ class Hub:
             self._rung.clear()
             rung_at, self._rung_at = self._rung_at, None
             while True:
-                async with self._connection() as connection:
-                    entries = await read_log(connection, self.head, PAGE)
+                entries = await self._read_page()
                 self._read_at = asyncio.get_running_loop().time()
                 self._take(entries)
                 if len(entries) < PAGE:
@@ -264,11 +264,39 @@ class Hub:
             if rung_at is not None:
                 metrics.shown(perf_counter() - rung_at)
 
+    async def _read_page(self) -> list[LogEntry]:
+        """The next events, at most a page. The last one that we know is read again, to see that it still stands there:
+        a standby that took over without the last commits gives their numbers to others."""
+        known = self._last
+        async with self._connection() as connection:
+            if known is None:
+                return await read_log(connection, self.head, PAGE)
+            entries = await read_log(connection, known.n - 1, PAGE + 1)
+            if entries and (entries[0].n, entries[0].id, entries[0].at) == (known.n, known.id, known.at):
+                return entries[1:]
+            head = (await read_head(connection)).n
+        self._follow_another_log(known.n, head)
+        return []
+
+    def _follow_another_log(self, had: int, head: int) -> None:
+        """Whoever read on from where we were would miss what stands there now, so all load their state anew."""
+        _log.error("log_goes_on_from_earlier", had=had, has=head)
+        self._last = None
+        self._window.begin_at(head)
+        self._recent_money.clear()
+        for stream in list(self._streams):
+            if stream.joined:
+                stream.write(_said(b"reset", head))
+                stream.seen = head
+            else:
+                stream.end()
+
     def _take(self, entries: Iterable[LogEntry]) -> None:
         for_all: list[Kept] = []
         for_person: dict[int, list[Kept]] = {}
         for entry in entries:
             kept = self._window.add(entry)
+            self._last = entry
             if kept is None:
                 continue
             if entry.topic == "wallet":

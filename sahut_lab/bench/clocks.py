@@ -35,9 +35,9 @@ _KEYS = """
 _INDEX = "create index idempotency_at on work.idempotency (at)"
 
 
-async def bench(*, quick: bool, clocks: int | None) -> dict[str, Any]:
-    """`clocks`: how many run. The database is the bench's own, so its owner may take tables and an index away."""
-    count = clocks or (QUICK_CLOCKS if quick else CLOCKS)
+async def bench(*, quick: bool, size: int | None) -> dict[str, Any]:
+    """`size`: how many clocks run. The database is the bench's own, so its owner may take tables and an index away."""
+    count = size or (QUICK_CLOCKS if quick else CLOCKS)
     rounds = 1 if quick else ROUNDS
     async with bare_database("bench-clocks") as home:
         owner = await asyncpg.connect(owner_dsn(home))

@@ -27,8 +27,8 @@ REST_WITHIN_S = 60.0
 Said = dict[tuple[str, int], list[dict[str, float]]]
 
 
-async def bench(*, quick: bool, seconds: int | None) -> dict[str, Any]:
-    rounds, length = (1, 1) if quick else (ROUNDS, seconds or SECONDS)
+async def bench(*, quick: bool, size: int | None) -> dict[str, Any]:
+    rounds, length = (1, 1) if quick else (ROUNDS, size or SECONDS)
     ours: Said = defaultdict(list)
     beside: list[float] = []
     for _ in range(rounds):

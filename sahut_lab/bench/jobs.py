@@ -31,9 +31,9 @@ FOREIGN = "lab_of_another_release"
 Round = dict[str, float]
 
 
-async def bench(*, quick: bool, jobs: int | None) -> dict[str, Any]:
-    """`jobs`: how many single steps a round has; batched ones are ten times as many."""
-    rounds, single = (1, QUICK) if quick else (ROUNDS, jobs or SINGLE)
+async def bench(*, quick: bool, size: int | None) -> dict[str, Any]:
+    """`size`: how many single steps a round has; batched ones are ten times as many."""
+    rounds, single = (1, QUICK) if quick else (ROUNDS, size or SINGLE)
     counts = {"single": single, "batched": single * 10}
     taken: dict[tuple[str, int, bool], list[Round]] = {}
     beside: dict[bool, list[float]] = {False: [], True: []}

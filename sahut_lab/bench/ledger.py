@@ -32,8 +32,8 @@ KEPT = ("ledger.transfer", "ledger.batch", "work.idempotency", "work.event", "wo
 Rounds = dict[tuple[Any, ...], list[dict[str, float]]]
 
 
-async def bench(*, quick: bool, seconds: int | None) -> dict[str, Any]:
-    rounds, length, callers = (1, 1, QUICK_CALLERS) if quick else (ROUNDS, seconds or SECONDS, CALLERS)
+async def bench(*, quick: bool, size: int | None) -> dict[str, Any]:
+    rounds, length, callers = (1, 1, QUICK_CALLERS) if quick else (ROUNDS, size or SECONDS, CALLERS)
     async with bare_database("bench-ledger") as home:
         await _fund(home)
         await prepare(home)

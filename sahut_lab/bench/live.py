@@ -20,8 +20,8 @@ PER_S, SECONDS, QUICK_SECONDS = 200, 10, 2
 SPARE_FILES = 200
 
 
-async def bench(*, quick: bool, streams: int | None) -> dict[str, Any]:
-    count, seconds = (QUICK_STREAMS, QUICK_SECONDS) if quick else (streams or STREAMS, SECONDS)
+async def bench(*, quick: bool, size: int | None) -> dict[str, Any]:
+    count, seconds = (QUICK_STREAMS, QUICK_SECONDS) if quick else (size or STREAMS, SECONDS)
     _allow_files(count + SPARE_FILES)
     with temporary_home("bench-live") as home:
         house = RunningHouse(home, web=1, work=1)

@@ -39,10 +39,10 @@ MEGABYTES, QUICK_MEGABYTES = 512, 16
 WITHIN_S = 120.0
 
 
-async def bench(*, quick: bool, megabytes: int | None) -> dict[str, Any]:
-    """`megabytes`: how much is put into the database to measure times for each GB."""
+async def bench(*, quick: bool, size: int | None) -> dict[str, Any]:
+    """`size`: how many megabytes are put into the database to measure times for each GB."""
     write_logs("error", "lab")
-    rounds, size = (1, QUICK_MEGABYTES) if quick else (ROUNDS, megabytes or MEGABYTES)
+    rounds, megabytes = (1, QUICK_MEGABYTES) if quick else (ROUNDS, size or MEGABYTES)
     with temporary_home("bench-restore") as above:
         above.chmod(0o711)
         settings = read_settings({"SAHUT_HOME": str(above / "home"), "SAHUT_BACKUP": str(above / "backup")})
@@ -50,10 +50,10 @@ async def bench(*, quick: bool, megabytes: int | None) -> dict[str, Any]:
         try:
             figures = await _cost(settings, rounds, 1 if quick else SECONDS)
             figures += await _loss(settings, engine, 1 if quick else KILLS)
-            figures += await _for_each_gb(settings, size)
+            figures += await _for_each_gb(settings, megabytes)
         finally:
             await engine.stop()
-    return report("restore", figures, rounds=rounds, megabytes=size, writers=WRITERS, callers=CALLERS)
+    return report("restore", figures, rounds=rounds, megabytes=megabytes, writers=WRITERS, callers=CALLERS)
 
 
 async def _made(settings: Settings) -> Engine:

@@ -45,8 +45,8 @@ HOLES = INSERT.replace("(topic", "(id, topic").replace(
 )
 
 
-async def bench(*, quick: bool, seconds: int | None) -> dict[str, Any]:
-    length = 1 if quick else seconds or SECONDS
+async def bench(*, quick: bool, size: int | None) -> dict[str, Any]:
+    length = 1 if quick else size or SECONDS
     async with bare_database("bench-seal") as home:
         await _make_months(home)
         reference = await _plain_inserts(home, length)

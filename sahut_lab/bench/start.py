@@ -28,8 +28,8 @@ PHASES = {
 }
 
 
-async def bench(*, quick: bool, rounds: int | None) -> dict[str, Any]:
-    count = QUICK_ROUNDS if quick else (rounds or ROUNDS)
+async def bench(*, quick: bool, size: int | None) -> dict[str, Any]:
+    count = QUICK_ROUNDS if quick else (size or ROUNDS)
     taken: dict[str, list[float]] = defaultdict(list)
     for _ in range(count):
         with temporary_home("bench-start") as home:

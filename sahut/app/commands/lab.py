@@ -53,7 +53,7 @@ def _part(name: str, which: str, *, all_too: bool = False) -> Any:
 
     part = laboratory(name)
     if which not in part.NAMES and not (all_too and which == "all"):
-        known = "\n".join(f"  {known:<8} {what}" for known, what in part.NAMES.items())
+        known = "\n".join(f"  {known:<10} {what}" for known, what in part.NAMES.items())
         raise CannotStart(f"No {name} is named {which}. There are:\n{known}")
     return part
 

@@ -193,12 +193,16 @@ def _can_serve() -> bool:
     return False
 
 
-def _start(home: Path, told: Path, python: str | Path, paths: list[Path]) -> Child:
+def _environment(home: Path, paths: list[Path]) -> dict[str, str]:
     with socket.socket() as asked:
         asked.bind(("127.0.0.1", 0))
         port = asked.getsockname()[1]
     own = {name: value for name, value in os.environ.items() if not name.startswith("SAHUT_")}
-    own |= {"SAHUT_HOME": str(home), "SAHUT_PORT": str(port), "PYTHONPATH": os.pathsep.join(map(str, paths))}
+    return own | {"SAHUT_HOME": str(home), "SAHUT_PORT": str(port), "PYTHONPATH": os.pathsep.join(map(str, paths))}
+
+
+def _start(home: Path, told: Path, python: str | Path, paths: list[Path]) -> Child:
+    own = _environment(home, paths)
     command = [str(python), "-P", "-m", "sahut", "up", "--demo"]
     with told.open("wb") as output:
         return Child.start(
@@ -247,6 +251,32 @@ def test_the_whole_house_runs_without_root(home: Path, tmp_path: Path) -> None:
             assert path.is_socket() or mode_of(path) & 0o077 == 0, path
     finally:
         assert _end(child) == 0
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not _can_serve(), reason="no Python that another user can run")
+def test_a_backup_that_root_orders_is_the_work_of_the_service(home: Path, tmp_path: Path) -> None:
+    """In directories of the service root would follow its links; and the archive, which is the service, must prune."""
+    spec = importlib.util.find_spec("asyncpg")
+    assert spec is not None
+    assert spec.origin is not None
+    paths, told = [ROOT, Path(spec.origin).parents[1]], tmp_path / "told"
+    place = home / "backup"
+    child = _start(home / "home", told, SYSTEM_PYTHON, paths)
+    try:
+        _await(told, "Ctrl-C", child)
+        own = _environment(home / "home", paths) | {"SAHUT_BACKUP": str(place)}
+        for words in (["backup", "--demo"], ["backup", "--demo", "--drill"]):
+            subprocess.run(
+                [str(SYSTEM_PYTHON), "-P", "-m", "sahut", *words], env=own, check=True, capture_output=True, cwd="/"
+            )
+    finally:
+        assert _end(child) == 0
+
+    service = (home / "home").stat().st_uid
+    assert service != 0
+    assert len(list((place / "bases").iterdir())) == 1
+    assert {path.lstat().st_uid for path in (place, *place.rglob("*"), *(home / "home").rglob("*"))} == {service}
 
 
 @pytest.mark.slow

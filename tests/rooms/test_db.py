@@ -16,6 +16,7 @@ from sahut.db import (
     MigrationChanged,
     NewerDatabase,
     NotCommitted,
+    OutcomeUnknown,
     Patience,
     Pool,
     Queries,
@@ -25,7 +26,7 @@ from sahut.db import (
     pending_migrations,
     transaction,
 )
-from sahut.work import EventRow, append_event
+from sahut.work import EventRow, JobRow, append_event, enqueue
 from tests.rooms.conftest import Connect
 from tests.rooms.world import outcome, until
 
@@ -68,6 +69,33 @@ async def test_who_passes_over_a_failed_statement_is_told_that_nothing_was_commi
     with pytest.raises(NotCommitted):
         await pass_over()
     assert await pool.fetchval("select count(*) from work.event") == 0
+
+
+SLOW_TO_COMMIT = """
+    create function work.slow() returns trigger language plpgsql as 'begin perform pg_sleep(60); return null; end';
+    create constraint trigger slow after insert on work.job deferrable initially deferred
+        for each row execute function work.slow()"""
+
+
+async def test_a_connection_that_is_lost_during_the_commit_leaves_the_outcome_unknown(
+    pool: Pool, connect: Connect, database: Any
+) -> None:
+    """Of any later commit nobody could say that nothing was written; so it is not said here either."""
+    above = await connect(database.superuser_dsn)
+    await above.execute(SLOW_TO_COMMIT)
+    statements_done = asyncio.Event()
+
+    async def write() -> None:
+        async with transaction(pool) as connection:
+            await enqueue(connection, JobRow("greet", "greet 1", {}))
+            statements_done.set()
+
+    writing = asyncio.create_task(outcome(write()))
+    await asyncio.wait_for(statements_done.wait(), 5)
+    ended = "select pg_terminate_backend(pid) from pg_stat_activity where datname = $1 and wait_event = 'PgSleep'"
+    await until(lambda: above.fetchval(ended, database.name))
+
+    assert isinstance(await writing, OutcomeUnknown)
 
 
 async def test_connections_have_their_name_and_settings_and_carry_nothing_over(app_dsn: str) -> None:

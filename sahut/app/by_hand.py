@@ -18,9 +18,8 @@ from sahut.app.cannot_start import CannotStart
 from sahut.app.engines.binaries import find_programs
 from sahut.app.engines.foreign import APP_URL, COULD_NOT_LOOK, OWNER_URL, why_no_answer
 from sahut.app.settings import Settings
-from sahut.work import EventRow, append_event
+from sahut.work import REASON_CHARACTERS, EventRow, append_event
 
-REASON_CHARACTERS = 200
 _SECRET = ("password", "sslpassword")
 
 

@@ -145,8 +145,10 @@ def test_nothing_is_done_without_a_reason_or_without_saying_to_what(
 
 @pytest.mark.parametrize("words", [("find_case 1 4",), ("--kind", "find_case")])
 def test_a_revived_job_has_all_its_tries_again_and_the_log_says_who_and_why(
-    some_jobs: Database, sahut: Sahut, words: tuple[str, ...]
+    some_jobs: Database, sahut: Sahut, words: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("SUDO_USER", "bima")
+
     told = sahut("revive", *words, "--reason", "the bank answers again")
 
     assert told.exit_code == 0, told.output
@@ -156,7 +158,7 @@ def test_a_revived_job_has_all_its_tries_again_and_the_log_says_who_and_why(
     (event,) = execute(some_jobs, "select topic, subject, kind, body from work.event")
     body = json.loads(event["body"])
     assert (event["topic"], event["subject"]) == ("staff", 0)
-    assert (body["by"], body["reason"]) == (pwd.getpwuid(os.getuid()).pw_name, "the bank answers again")
+    assert (body["by"], body["reason"]) == (f"{pwd.getpwuid(os.getuid()).pw_name} (bima)", "the bank answers again")
     assert event["kind"] == ("jobs_revived" if "--kind" in words else "job_revived")
 
 

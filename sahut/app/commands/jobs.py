@@ -3,8 +3,6 @@
 import asyncio
 import json
 import math
-import os
-import pwd
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
@@ -73,12 +71,13 @@ def show(key: Key, as_json: Json = False, demo: Demo = False) -> None:
 @jobs.command("revive")
 def revive(reason: Reason, key: KeyOrNone = None, kind: Kind = None, demo: Demo = False) -> None:
     """Let a buried job, or all of a kind, be tried again with all its tries. Exit code 1 when none is buried there."""
+    from sahut.app.by_hand import who  # noqa: PLC0415
     from sahut.work import revive as revive_one  # noqa: PLC0415
     from sahut.work import revive_kind  # noqa: PLC0415
 
     if (key is None) == (kind is None):
         raise typer.BadParameter("give either a KEY or --kind")
-    by, why = _operator(), _checked(reason)
+    by, why = who(), _checked(reason)
     if kind is not None:
         count = _with_database(lambda connection: revive_kind(connection, kind, by=by, reason=why), demo=demo)
         if not count:
@@ -94,9 +93,10 @@ def revive(reason: Reason, key: KeyOrNone = None, kind: Kind = None, demo: Demo 
 @jobs.command("bury")
 def bury(key: Key, reason: Reason, demo: Demo = False) -> None:
     """Keep a job from being tried until it is revived. Exit code 1 when there is none, or it is buried already."""
+    from sahut.app.by_hand import who  # noqa: PLC0415
     from sahut.work import bury as bury_one  # noqa: PLC0415
 
-    by, why = _operator(), _checked(reason)
+    by, why = who(), _checked(reason)
     if not _with_database(lambda connection: bury_one(connection, key, by=by, reason=why), demo=demo):
         _say_no(f"There is no job {key!r} to bury: it is done, never was, or is buried already.")
     tell(f"{key} is buried. What it was doing just now is undone.")
@@ -135,14 +135,6 @@ def _checked(reason: str) -> str:
     if not 0 < len(reason) <= REASON_CHARACTERS or not reason.isprintable():
         raise typer.BadParameter(f"a reason has from 1 to {REASON_CHARACTERS} characters", param_hint="--reason")
     return reason
-
-
-def _operator() -> str:
-    """Who types this, as the operating system knows them."""
-    try:
-        return pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        return f"user {os.getuid()}"
 
 
 def _more(count: int) -> str:

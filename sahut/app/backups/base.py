@@ -24,13 +24,13 @@ from sahut.app.backups.store import (
     Store,
     give_to_owner,
     now,
-    sync_directory,
     write_record,
     write_whole,
 )
 from sahut.app.cannot_start import CannotStart
 from sahut.app.engines.postgres import MAJOR
 from sahut.app.home import Home
+from sahut.app.private_files import sync_directory
 from sahut.app.settings import BackupSettings, Settings
 
 Say = Callable[[str], None]

@@ -21,7 +21,7 @@ from pathlib import Path, PurePosixPath
 import asyncpg
 
 from sahut.app.backups.programs import program, run
-from sahut.app.backups.store import Base, Store, copy_plain, give_to_owner, sync_directory, write_whole
+from sahut.app.backups.store import Base, Store, copy_plain, give_to_owner, write_whole
 from sahut.app.backups.wal import (
     PARTIAL,
     SEGMENT_BYTES,
@@ -38,6 +38,7 @@ from sahut.app.child import Account
 from sahut.app.engines import superuser_dsn
 from sahut.app.engines.addresses import SUPERUSER
 from sahut.app.engines.cluster import ACCESS_RULES
+from sahut.app.private_files import sync_directory
 from sahut.app.secrets import password
 
 Say = Callable[[str], None]

@@ -33,14 +33,14 @@ from sahut.app.backups.recovery import (
     take_over,
     unpack,
 )
-from sahut.app.backups.store import Store, now, sync_directory, write_whole
+from sahut.app.backups.store import Store, now, write_whole
 from sahut.app.cannot_start import CannotStart
 from sahut.app.engines import Engine, app_dsn, owner_dsn
 from sahut.app.engines.leftovers import processes_in
 from sahut.app.engines.place import Place, elsewhere, find_place
 from sahut.app.engines.postgres import MAJOR
 from sahut.app.home import Home
-from sahut.app.private_files import open_private
+from sahut.app.private_files import open_private, sync_directory
 from sahut.app.settings import Settings
 from sahut.care import reserve_number_blocks
 from sahut.db import Connection, MigrationChanged, Queries, migrate, open_connection

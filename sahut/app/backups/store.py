@@ -30,7 +30,7 @@ from sahut.app.backups.wal import (
 )
 from sahut.app.cannot_start import CannotStart
 from sahut.app.engines.account import engine_account
-from sahut.app.private_files import open_private
+from sahut.app.private_files import open_private, sync_directory
 from sahut.app.settings import Settings
 from sahut.app.stepping_down import hand_over, obstacle
 
@@ -233,14 +233,6 @@ def copy_plain(source: Path, target: Path) -> None:
             shutil.copyfileobj(read, write, 1 << 20)
             write.flush()
             os.fsync(write.fileno())
-
-
-def sync_directory(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def give_to_owner(place: Path, *paths: Path) -> None:

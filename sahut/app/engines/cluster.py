@@ -11,6 +11,7 @@ import asyncpg
 from sahut.app.cannot_start import CannotStart
 from sahut.app.child import Account, Child
 from sahut.app.engines.addresses import APPLICATION, BACKUP, DATABASE, OWNER, SUPERUSER
+from sahut.app.private_files import sync_directory
 
 # A store beside our tables, into which everybody could write as much as the disk holds. Nothing here uses it.
 _LARGE_OBJECTS = (
@@ -52,7 +53,7 @@ async def make_files(data: Path, programs: Path, account: Account | None, superu
         await _initdb(draft, programs, account, password_file)
         (draft / "data" / "pg_hba.conf").write_text(ACCESS_RULES)  # keeps the owner and mode that initdb gave it
         (draft / "data").rename(data)
-        _sync(data.parent)
+        sync_directory(data.parent)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
 
@@ -149,11 +150,3 @@ async def _make_backup_role(connection: "asyncpg.Connection[asyncpg.Record]", se
     known = await connection.fetchval("select true from pg_roles where rolname = $1", BACKUP)
     verb = "alter" if known else "create"
     await connection.execute(f"{verb} role {BACKUP} login replication connection limit 8 password '{secret}'")
-
-
-def _sync(directory: Path) -> None:
-    descriptor = os.open(directory, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -130,6 +130,24 @@ async def test_a_month_is_read_and_sealed_while_it_is_asked_whether_it_may_go(
     assert len(await retiring) == 3
 
 
+async def test_a_month_into_which_a_clock_was_set_back_stays_or_all_after_it_would_count_as_gone(
+    pool: Pool, database: Database, owner: Any, sealer: Sealer, half_a_year: datetime
+) -> None:
+    await set_clock(owner, datetime(2031, 2, 20, tzinfo=UTC))
+    await write(pool, 1)
+    await set_clock(owner, half_a_year)
+    await write(pool, 600)
+    await seal_all(sealer)
+    await sealer.sign(half_a_year + timedelta(minutes=1))
+
+    with pytest.raises(NotRetired, match="set back"):
+        await retire_months(database.owner_dsn, 3)
+
+    async with pool.acquire() as connection:
+        assert (await read_head(connection)).kept_after < 1_024  # January has gone, and only that
+        assert (await read_log(connection, 1_200, 1))[0].n == 1_201
+
+
 async def test_the_next_sealer_goes_on_after_months_went(
     pool: Pool, database: Database, sealer: Sealer, signer: Signer, half_a_year: datetime, connect: Connect
 ) -> None:

@@ -201,6 +201,11 @@ begin
     if had.sealed <> had.events then
         raise exception 'unsealed: % has events without a number', oldest;
     end if;
+    -- Numbers follow time but for transactions of some seconds. A clock that was set back has put a number of today into an
+    -- old month, and with it all below would count as gone.
+    if exists (select from work.seal where n <= had.highest_n and at >= following + interval '1 day') then
+        raise exception 'clock: events of later months were numbered before some of %, so the clock had been set back', oldest;
+    end if;
     border := greatest(before, (had.highest_n + 255) / 256 * 256);
     if border > sealed_upto or not exists (select from work.signed_head where n >= border)
        or (select count(*) from work.tile where level = 0 and position >= before / 256 and position < border / 256)

@@ -25,7 +25,7 @@ POSTER = "sahut_lab.bench.poster"
 ACCOUNTS = 1001
 FUNDS_MINOR = 10**11
 ROUNDS, SECONDS = 3, 2
-CALLERS, QUICK_CALLERS = (1, 16, 256, 1000), (1, 16)
+CALLERS, QUICK_CALLERS = (1, 16, 256, 1000), (16,)
 REFERENCE_AT_MOST = 256  # clients; a thousand sessions are not a reference for anything
 KEPT = ("ledger.transfer", "ledger.batch", "work.idempotency", "work.event", "work.job", "work.seal", "work.tile")
 

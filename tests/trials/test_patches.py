@@ -18,6 +18,9 @@ def test_a_patch_applies_to_the_tree_and_changes_it(name: str, tmp_path: Path) -
     changed = [path for path, content in before.items() if path.read_bytes() != content]
     assert changed
     assert all("sahut_lab" not in path.relative_to(tmp_path).parts for path in changed)
+    for path in changed:
+        if path.suffix == ".py":  # one that cannot even be read would be caught by anything
+            compile(path.read_text(), str(path), "exec")
 
 
 def test_every_patch_has_its_trial_and_every_trial_its_patch() -> None:

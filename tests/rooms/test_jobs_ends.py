@@ -348,3 +348,28 @@ async def test_a_step_that_breaks_its_connection_each_time_comes_to_its_end(pool
 
     assert rounds == 4
     assert "ProcessLost" in (await left(pool))["greet 1"]["story"]
+
+
+@pytest.mark.books_may_be_wrong("rows that nobody of ours wrote stay")
+@pytest.mark.parametrize(
+    "odd", ["run_at = '-infinity'", "attempts = 2147483647, run_at = work.clock()", "story = '\"x\"'"]
+)
+async def test_a_row_that_nobody_of_ours_wrote_stops_no_other(pool: Pool, odd: str) -> None:
+    """Whoever has the application's password can write it once; it must not end every runner from then on."""
+
+    async def fails_oddly(connection: Connection, job: Job) -> None:
+        if job.key == "odd":
+            raise ValueError
+        await do(connection, job)
+
+    await line_up(pool, "greet", ["odd"])
+    await pool.execute(f"update work.job set {odd}")
+    await line_up(pool, "greet", ["good"])
+    async with running(runner_of(pool, fails_oddly)) as working:
+
+        async def good_is_done() -> bool:
+            return await effects(pool) == ["good"]
+
+        await until(good_is_done)
+        assert not working.done()
+    assert "odd" in await left(pool)

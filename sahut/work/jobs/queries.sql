@@ -37,6 +37,8 @@ due as materialized (
      cross join lateral (
            select id, run_at from work.job
             where kind = wanted.kind and buried_at is null and run_at <= (select work.clock())
+              -- A row that nobody of ours wrote must not stop the others: it is passed over, and a person sees it.
+              and run_at > '-infinity' and attempts < 2147483647
             order by run_at, id
             limit wanted.at_most
               for no key update skip locked) as found)
@@ -79,7 +81,7 @@ update work.job
        forgiven = forgiven + :forgive::boolean::int,
        held_by = null,
        story = case when :told::text is null then story
-                    else (case when jsonb_array_length(story) >= 10 then story - 0 else story end)
+                    else (case when jsonb_array_length(jsonb_path_query_array(story, '$[*]')) >= 10 then story - 0 else story end)
                          || jsonb_build_object('at', work.clock(), 'error', :told::text) end
  where id = :id and attempts = :attempts and key = :key and buried_at is null;
 
@@ -88,7 +90,9 @@ update work.job
 select extract(epoch from min(next.run_at) - work.clock())::float8
   from unnest(:kinds::text[]) as wanted (kind)
  cross join lateral (
-       select run_at from work.job where kind = wanted.kind and buried_at is null order by run_at, id limit 1) as next;
+       select run_at from work.job
+        where kind = wanted.kind and buried_at is null and run_at > '-infinity' and attempts < 2147483647
+        order by run_at, id limit 1) as next;
 
 -- name: jobs_by_kind
 -- The whole table once, for a person who asks. Running: claimed, and the lease holds.
@@ -129,7 +133,7 @@ update work.job j
 -- Whoever is at it now has an older attempt, and is rolled back.
 update work.job
    set buried_at = work.clock(), attempts = attempts + 1, forgiven = forgiven + 1, held_by = null,
-       story = (case when jsonb_array_length(story) >= 10 then story - 0 else story end)
+       story = (case when jsonb_array_length(jsonb_path_query_array(story, '$[*]')) >= 10 then story - 0 else story end)
                || jsonb_build_object('at', work.clock(), 'error', :told::text)
  where key = :key and buried_at is null
 returning kind, key;

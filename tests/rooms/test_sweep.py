@@ -1,10 +1,12 @@
 """The sweep: what the sealer has passed over is found, numbered, and told."""
 
-from datetime import UTC, datetime
+import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 
-from sahut.db import Pool
+from sahut.db import Pool, open_connection
 from sahut.work import (
     Sealer,
     Signer,
@@ -95,3 +97,28 @@ async def test_a_forged_id_neither_stops_the_sealer_nor_takes_the_place_of_an_ev
     await pool.execute(forge, drawn, 2)
     await seal_all(sealer)
     assert f"Event {drawn} bears more than one number: somebody has forged an id." in await clean(pool, signer)
+
+
+@pytest.mark.books_may_be_wrong("a forged head stands in the log")
+async def test_a_forged_head_stands_before_no_other(pool: Pool, app_dsn: str, signer: Signer, tmp_path: Path) -> None:
+    """Heads are never taken away: one that covers everything would be given to each proof, and end the publishing."""
+    connection = await open_connection(app_dsn, name="sahut-test-sealer")
+    sealer = Sealer(connection, signer, tmp_path)
+    await sealer.wait_for_turn()
+    await pool.execute(
+        "insert into work.signed_head (signed_at, n, root, key_id, signature)"
+        " values ('infinity', 9223372036854775807, '', 'k', decode(repeat('00', 64), 'hex'))"
+    )
+    await tell(pool, "one", "two")
+    await seal_all(sealer)
+    now = datetime.now(UTC)
+    await sealer.sign(now)
+    await tell(pool, "three")
+    await seal_all(sealer)
+    await sealer.sign(now + timedelta(minutes=2))
+    proof = await prove_inclusion(connection, 1)
+    connection.terminate()
+
+    assert proof is not None
+    published = [line for path in sorted(tmp_path.glob("*.jsonl")) for line in path.read_text().splitlines()]
+    assert [json.loads(line)["n"] for line in published] == [2, 3]

@@ -41,13 +41,16 @@ select hashes from work.tile where level = :level and position = :position;
 select root from work.tile where level = :level and position >= :first and position < :after_last order by position;
 
 -- name: newest_signed_head
--- The newest head that covers n.
-select signed_at, n, root, key_id, signature from work.signed_head where n >= :n order by n desc, signed_at desc limit 1;
+-- The newest head that covers n. One of more events than there are was forged, and would stand before all others for ever.
+select signed_at, n, root, key_id, signature from work.signed_head
+ where n >= :n and n <= (select n from work.head)
+ order by n desc, signed_at desc limit 1;
 
 -- name: heads_signed_after
--- Signed heads beyond one that is known, in the order in which each extends the one before.
+-- Signed heads beyond one that is known, in the order in which each extends the one before; none of more events than there
+-- are, after which nothing would ever be published.
 select signed_at, n, root, key_id, signature from work.signed_head
- where (n, signed_at) > (:n, :signed_at)
+ where (n, signed_at) > (:n, :signed_at) and n <= (select n from work.head)
  order by n, signed_at
  limit :at_most;
 

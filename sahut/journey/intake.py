@@ -218,7 +218,9 @@ class Intake:
                 await asyncio.sleep(_RETRY_S)
                 continue
             with suppress(TimeoutError):
-                await asyncio.wait_for(self._low.wait(), _ESTIMATE_EVERY_S)
+                # Not `wait_for`: until Python 3.12 it forgets a cancellation that comes just when the event is set.
+                async with asyncio.timeout(_ESTIMATE_EVERY_S):
+                    await self._low.wait()
 
     async def _reserve_and_estimate(self) -> None:
         missing = BLOCKS_AHEAD - len(self._numbers) // BLOCK

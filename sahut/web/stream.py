@@ -84,7 +84,8 @@ class Stream:
     async def _empty_queue(self) -> None:
         try:
             while self._queue:
-                await asyncio.wait_for(self._send(_part(self._queue[0])), STALLED_AFTER_S)
+                async with asyncio.timeout(STALLED_AFTER_S):
+                    await self._send(_part(self._queue[0]))
                 self._queued_bytes -= len(self._queue.popleft())
         except TimeoutError:
             self.ended = True

@@ -29,7 +29,7 @@ from sahut.people import Actor
 from sahut.work import Busy, CannotBeWritten, JobRunner, Sealer, Signer
 from tests.rooms.conftest import Connect
 from tests.rooms.desk import NUMBER_KEY, ready
-from tests.rooms.world import CountingPool, World, outcome, until_somebody_waits
+from tests.rooms.world import SOON_S, CountingPool, World, outcome, until_somebody_waits
 
 SARI = Actor(1, "Sari Wulandari", "+6281200000001", "id", "customer")
 
@@ -269,6 +269,20 @@ async def test_blocks_that_two_processes_have_are_given_up_and_nobody_is_turned_
     assert len({receipt.number for receipt in receipts}) == 6
     assert len(await contacts(world.pool)) == 6
     await other.close()
+
+
+@pytest.mark.parametrize("rounds", range(4))
+async def test_closing_ends_although_numbers_run_low_at_that_moment(world: World, signer: Signer, rounds: int) -> None:
+    """Python 3.11's `wait_for` forgets a cancellation that comes when what it waits for has just happened."""
+    closing = await ready(Intake(world.pool, signer, NUMBER_KEY, world.clock))
+    await asyncio.sleep(0.05)  # it waits for numbers to run low
+    closing._low.set()
+    for _ in range(rounds):
+        await asyncio.sleep(0)
+
+    ended, _ = await asyncio.wait({asyncio.create_task(closing.close())}, timeout=SOON_S)
+
+    assert ended
 
 
 async def test_without_numbers_the_sender_is_told_to_come_back(world: World, signer: Signer) -> None:

@@ -270,7 +270,8 @@ class JobRunner:
         if not wait_s:
             return
         try:
-            await asyncio.wait_for(self._awake.wait(), wait_s)
+            async with asyncio.timeout(wait_s):
+                await self._awake.wait()
         except TimeoutError:
             self.wake()
 

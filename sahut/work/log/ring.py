@@ -44,7 +44,8 @@ async def listen(dsn: str, on_ring: Callable[[int], None], *, name: str) -> None
             on_ring(0)  # what was rung while nobody listened
             while not gone.is_set():
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(gone.wait(), _PROBE_S)
+                    async with asyncio.timeout(_PROBE_S):
+                        await gone.wait()
                 await connection.fetchval("select 1")  # a server that hangs does not end the connection
         except AWAY as error:
             _log.warning("ring_lost", error=type(error).__name__)

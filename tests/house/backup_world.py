@@ -15,6 +15,7 @@ import asyncpg
 
 from sahut.app.backups import Store, read_state, take_base
 from sahut.app.backups.archive import Archive
+from sahut.app.backups.heads import newest_head_n
 from sahut.app.backups.restore import discard
 from sahut.app.engines import Engine, app_dsn, owner_dsn, superuser_dsn
 from sahut.app.settings import Settings, read_settings
@@ -138,6 +139,7 @@ async def live_and_die(world: World) -> None:
         await until(lambda: (state := read_state(settings.home)) is not None and state.receiving)
         before = len(world.acknowledged)
         await until(lambda: len(world.acknowledged) > before + 500)
+        await until(lambda: newest_head_n(world.backup / "heads") > 0)  # else no head could be compared
         received = await one(superuser_dsn(settings.home), RECEIVED)
         assert isinstance(received, int)
         world.received = received

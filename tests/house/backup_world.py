@@ -125,6 +125,7 @@ async def live_and_die(world: World) -> None:
         )
         writing = [asyncio.create_task(write(world, writer, stopping)) for writer in range(WRITERS)]
         await until(lambda: len(world.acknowledged) > 200)
+        await until((settings.home / "run" / "archive-receive.pid").exists)  # it may just be between two lives
         os.kill(pid_of(settings, "archive-receive"), signal.SIGKILL)
         await asyncio.sleep(0.3)
         await take_base(settings, SILENCE)  # while everybody writes
@@ -143,6 +144,7 @@ async def live_and_die(world: World) -> None:
         received = await one(superuser_dsn(settings.home), RECEIVED)
         assert isinstance(received, int)
         world.received = received
+        await until((settings.home / "run" / "archive-receive.pid").exists)  # it may just be between two lives
         os.kill(pid_of(settings, "archive-receive"), signal.SIGKILL)
         os.kill(engine.pid, signal.SIGKILL)
         stopping.set()

@@ -141,8 +141,12 @@ async def live_and_die(world: World) -> None:
         before = len(world.acknowledged)
         await until(lambda: len(world.acknowledged) > before + 500)
         await until(lambda: newest_head_n(world.backup / "heads") > 0)  # else no head could be compared
-        received = await one(superuser_dsn(settings.home), RECEIVED)
-        assert isinstance(received, int)
+        written = max(list(world.acknowledged.values()))
+        received = 0
+        async with asyncio.timeout(20):
+            while received < written:  # the server is told once a second
+                told = await one(superuser_dsn(settings.home), RECEIVED)
+                received = told if isinstance(told, int) else 0
         world.received = received
         await until((settings.home / "run" / "archive-receive.pid").exists)  # it may just be between two lives
         os.kill(pid_of(settings, "archive-receive"), signal.SIGKILL)

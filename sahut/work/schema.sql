@@ -396,7 +396,7 @@ CREATE TABLE work.job (
     forgiven integer DEFAULT 0 NOT NULL,
     traceparent text DEFAULT NULLIF(current_setting('sahut.traceparent'::text, true), ''::text),
     CONSTRAINT job_body_check CHECK ((jsonb_typeof(body) = 'object'::text)),
-    CONSTRAINT job_forgiven_check CHECK ((forgiven >= 0)),
+    CONSTRAINT job_check CHECK (((forgiven >= 0) AND (forgiven <= attempts))),
     CONSTRAINT job_held_by_check CHECK (((length(held_by) >= 1) AND (length(held_by) <= 64))),
     CONSTRAINT job_key_check CHECK (((length(key) >= 1) AND (length(key) <= 200))),
     CONSTRAINT job_kind_check CHECK (((length(kind) >= 1) AND (length(kind) <= 64))),
@@ -557,6 +557,10 @@ CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON work.seal FOR EACH ROW EXE
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON work.signed_head FOR EACH ROW EXECUTE FUNCTION work.refuse_change();
 
 CREATE TRIGGER append_only BEFORE DELETE OR UPDATE ON work.tile FOR EACH ROW EXECUTE FUNCTION work.refuse_change();
+
+CREATE TRIGGER no_truncate BEFORE TRUNCATE ON work.calendar FOR EACH STATEMENT EXECUTE FUNCTION work.refuse_change();
+
+CREATE TRIGGER no_truncate BEFORE TRUNCATE ON work.deadline_policy FOR EACH STATEMENT EXECUTE FUNCTION work.refuse_change();
 
 CREATE TRIGGER no_truncate BEFORE TRUNCATE ON work.event FOR EACH STATEMENT EXECUTE FUNCTION work.refuse_change();
 

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pytest
 
-from sahut.app.backups import Store, backup_troubles, drill, restore
+from sahut.app.backups import Store, backup_troubles, drill, drill_reminder, restore
 from sahut.app.backups.restore import discard
 from sahut.app.backups.wal import PARTIAL
 from sahut.app.cannot_start import CannotStart
@@ -210,12 +210,15 @@ def publish(backup: Path, *, n: int, root: bytes) -> None:
 
 
 async def test_a_drill_leaves_nothing_but_its_record(world: World, copied: Path) -> None:
+    assert "No drill was ever done" in str(drill_reminder(world.settings(copied)))
+
     done = await drill(world.settings(copied), SILENCE)
 
     assert done.restored.is_clean
     assert not done.restored.home.parent.exists()
     (record,) = Store(copied).read_drills()
     assert record["clean"] is True
+    assert drill_reminder(world.settings(copied)) is None
     assert not [sentence for sentence in backup_troubles(world.settings(copied)) if "drill" in sentence.lower()]
 
 

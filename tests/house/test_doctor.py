@@ -166,6 +166,8 @@ APP, DESK = ("app", 43, 0o600), ("desk.key", 32, 0o600)
         (promises.check_jobs(promises.JobsSeen(0, (), 900, "classify")), WRONG, "classify"),
         (promises.check_backups([], wanted=True, demo=False), OK, "Backups"),
         (promises.check_backups(["No backups are made."], wanted=False, demo=False), WARN, "No backups"),
+        (promises.check_backups([], "No drill was done.", wanted=True, demo=False), WARN, "No drill"),
+        (promises.check_backups(["Behind."], "No drill was done.", wanted=True, demo=False), WRONG, "Behind"),
         (promises.check_backups(["The archive is behind."], wanted=True, demo=False), WRONG, "behind"),
         (promises.check_backups(["No backups are made."], wanted=False, demo=True), OK, "demo"),
     ],

@@ -14,6 +14,11 @@ LANDED = {
     "0002_ledger_accounts_and_transfers": "e8d424f0a0cbc15e0601d4ce1cc8219345ed65e7fac0c6f8cfbedb55bc92ae79",
     "0003_people_and_care": "452d61698ab989548345638099069940a3cb6bf711d8d9c87698ba13960317ff",
     "0004_work_clock": "741b49b245f3369d1611c7443357b28bdfa8c7a0e4d483f24975b6637dbc7b09",
+    "0005_jobs": "b52ca30e0306461566c41205c934b85e7118984bea507c18efec4c244b474dc0",
+    "0006_log_partitions": "37b27b927e36fa7e99b1aa66d1082ca162ef8c28cdb115d8d82c3fe5a372e2bb",
+    "0007_deadlines": "7c5d1c5896854c8a282e9586f147ea133dcd7c089ab0ec889f38d73e119ff4a4",
+    "0008_idempotency": "52390556b54b87711bff83caa8b797fd20c55b6f6fa2aea1bbd33802a5e3615e",
+    "0009_rights": "bc4475f10ead0e2d1d815c5c88421c8f3a370446320ed697286b934a96f41ddd",
 }
 BEFORE_THE_FIRST_RELEASE = 9  # until then there is no release before it that could still be running
 

@@ -11,7 +11,7 @@ Begin reading at ``store``: what lies where.
 from sahut.app.backups.archive import ArchiveState, read_state
 from sahut.app.backups.base import take_base
 from sahut.app.backups.drill import Drill, drill
-from sahut.app.backups.health import BackupHealth, backup_troubles, newest_backup
+from sahut.app.backups.health import BackupHealth, backup_troubles, drill_reminder, newest_backup
 from sahut.app.backups.restore import Restored, parse_moment, restore
 from sahut.app.backups.store import Base, Store, give_place_to_service
 
@@ -24,6 +24,7 @@ __all__ = [
     "Store",
     "backup_troubles",
     "drill",
+    "drill_reminder",
     "give_place_to_service",
     "newest_backup",
     "parse_moment",

@@ -69,10 +69,18 @@ def backup_troubles(settings: Settings) -> list[str]:
     elif health.trouble or health.lag_s > LAG_S:
         words = health.trouble or "it cannot keep up"
         found.append(f"The archive is {health.lag_s:.0f} s ({health.lag_bytes} bytes) behind: {words}.")
-    if health.last_drill_at is None:
-        found.append("No drill was ever done: `sahut backup --drill` shows that the backups can be restored.")
-    elif not health.last_drill_clean:
+    if health.last_drill_at is not None and not health.last_drill_clean:
         found.append(f"The last drill ({health.last_drill_at:%Y-%m-%d}) did not end in a clean audit.")
-    elif now() - health.last_drill_at > DRILL_AFTER:
-        found.append(f"The last drill was on {health.last_drill_at:%Y-%m-%d}: `sahut backup --drill`.")
     return found
+
+
+def drill_reminder(settings: Settings) -> str | None:
+    """A sentence when it is time for a drill; nothing is wrong yet."""
+    health = newest_backup(settings)
+    if health is None:
+        return None
+    if health.last_drill_at is None:
+        return "No drill was ever done: `sahut backup --drill` shows that the backups can be restored."
+    if now() - health.last_drill_at > DRILL_AFTER:
+        return f"The last drill was on {health.last_drill_at:%Y-%m-%d}: `sahut backup --drill`."
+    return None

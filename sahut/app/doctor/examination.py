@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import asyncpg
 
-from sahut.app.backups import backup_troubles
+from sahut.app.backups import backup_troubles, drill_reminder
 from sahut.app.cannot_start import CannotStart
 from sahut.app.doctor import asking, looking, machine, promises, server
 from sahut.app.doctor.finding import Finding, warn, wrong
@@ -128,6 +128,8 @@ async def _asked(dsn: str, ask: Callable[[Connection], Awaitable[Seen]], check: 
 async def _backups(settings: Settings) -> Finding:
     def look() -> Finding:
         demo = Home(settings.home).is_demo
-        return promises.check_backups(backup_troubles(settings), wanted=settings.backup is not None, demo=demo)
+        return promises.check_backups(
+            backup_troubles(settings), drill_reminder(settings), wanted=settings.backup is not None, demo=demo
+        )
 
     return await _looked("backups", look)

@@ -105,8 +105,10 @@ def check_jobs(seen: JobsSeen) -> Finding:
     return ok("jobs", "No job waits for a person.")
 
 
-def check_backups(troubles: list[str], *, wanted: bool, demo: bool) -> Finding:
+def check_backups(troubles: list[str], reminder: str | None = None, *, wanted: bool, demo: bool) -> Finding:
     """``troubles``: what the backups themselves say; ``wanted``: they are set up at all."""
+    if not troubles and reminder is not None:
+        return warn("backups", reminder, "The operator's guide tells how.")
     if not troubles:
         return ok("backups", "Backups are made and were tried.")
     if demo and not wanted:

@@ -2,7 +2,7 @@
 -- waiting is not failing; and a step knows the trace that it belongs to.
 alter table work.job
     add column held_by text check (length(held_by) between 1 and 64),
-    add column forgiven int not null default 0 check (forgiven >= 0),
+    add column forgiven int not null default 0 check (forgiven between 0 and attempts),
     add column traceparent text default nullif(current_setting('sahut.traceparent', true), '')
         check (length(traceparent) <= 128);
 comment on column work.job.held_by is 'The process that claimed it last; null when nobody holds it.';

@@ -39,6 +39,8 @@ comment on column work.deadline_policy.length is 'Seconds of wall time or of ope
 grant select, insert on work.calendar, work.deadline_policy to sahut_app;
 create trigger append_only before update or delete on work.calendar for each row execute function work.refuse_change();
 create trigger append_only before update or delete on work.deadline_policy for each row execute function work.refuse_change();
+create trigger no_truncate before truncate on work.calendar for each statement execute function work.refuse_change();
+create trigger no_truncate before truncate on work.deadline_policy for each statement execute function work.refuse_change();
 
 -- Those that stood in the code until today.
 insert into work.deadline_policy (name, version, valid_from, kind, audience, measure, length, warn_before_s) values

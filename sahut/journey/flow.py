@@ -22,7 +22,7 @@ from sahut.db import Connection
 from sahut.work import ClockHandler, Job, JobKind
 
 # A step that is short and touches nothing but tables: many of them are one commit.
-SHARED = 50
+SHARED = 100
 
 
 def job_kinds(clock: Clock) -> list[JobKind]:
@@ -32,7 +32,7 @@ def job_kinds(clock: Clock) -> list[JobKind]:
         """Body: `contact`, `person` (ids; person 0 when unknown)."""
         await add_contacts(connection, contact_id=job.body["contact"], person_id=job.body["person"], now=clock.now())
 
-    return [JobKind("find_case", find_case, together=SHARED, at_once=2)]
+    return [JobKind("find_case", find_case, together=SHARED, at_once=1)]
 
 
 def clock_handlers() -> Mapping[str, ClockHandler]:

@@ -164,13 +164,16 @@ async def _turn(dsn: str, patience: Patience) -> AsyncIterator[None]:
     """
     guard = await asyncpg.connect(dsn, server_settings={"application_name": "sahut-migrate turn"})
     try:
-        await guard.execute("begin; set local idle_in_transaction_session_timeout = 0")
+        begin = "begin; set local idle_in_transaction_session_timeout = 0"
+        await guard.execute(begin)
         ends_at = time.monotonic() + patience.others_s
         while not await guard.fetchval("select pg_try_advisory_xact_lock($1)", locks.MIGRATION):
+            # The transaction ends too: an index that saw its snapshot for a moment waits for the end of all of it.
+            await guard.execute("rollback")
             if time.monotonic() > ends_at:
                 raise MigrationBlocked("another process has been migrating this database for too long")
-            await guard.execute(_FORGET)
             await asyncio.sleep(_LOOK_AGAIN_S)
+            await guard.execute(begin)
         await guard.execute(_FORGET)
         yield
     finally:

@@ -35,6 +35,7 @@ from sahut.db import (
     DatabaseAway,
     OutcomeUnknown,
     Pool,
+    again_after_conflict,
     connection,
     give_up,
     is_away,
@@ -45,7 +46,6 @@ from sahut.work import Batcher, Busy, CannotBeWritten, Policy, Signer, policy_in
 
 BLOCK, BLOCKS_AHEAD = 500, 4
 _ESTIMATE_EVERY_S, _RETRY_S = 15.0, 0.5
-_DEADLOCKS_AT_MOST = 3
 
 _log = structlog.get_logger()
 
@@ -153,18 +153,8 @@ class Intake:
     async def _write(self, rows: list[ContactRow]) -> Sequence[Receipt | Refusal]:
         # In order of their keys: two processes that get the same messages lock them in the same order.
         ordered = sorted(rows, key=lambda row: (row.channel_account, row.provider_key))
-        new, first = await self._write_again_after_deadlocks(ordered)
+        new, first = await again_after_conflict(lambda: self._write_once(ordered))
         return self._answers(rows, new, first)
-
-    async def _write_again_after_deadlocks(
-        self, rows: list[ContactRow]
-    ) -> tuple[set[str], dict[tuple[str, str], FirstContact]]:
-        for _ in range(_DEADLOCKS_AT_MOST):
-            try:
-                return await self._write_once(rows)
-            except CONFLICT:  # nothing was written
-                continue
-        raise Contended
 
     async def _write_once(self, rows: list[ContactRow]) -> tuple[set[str], dict[tuple[str, str], FirstContact]]:
         async with connection(self._pool) as held:
@@ -172,6 +162,8 @@ class Intake:
                 new = await receive_contacts(held, rows)
                 again = [(row.channel_account, row.provider_key) for row in rows if row.number not in new]
                 return new, await first_contacts(held, again) if again else {}
+            except CONFLICT as error:  # nothing was written
+                raise Contended from error
             except AWAY as error:
                 if not is_away(error):
                     raise

@@ -135,24 +135,26 @@ async def test_one_of_two_in_a_deadlock_is_told_to_ask_again(service: Service, d
     assert sorted(ended) == ["Contended", "done"]
 
 
+async def end_sessions(above: "asyncpg.Connection[asyncpg.Record]") -> None:
+    """End every session of the application in this database."""
+    await above.execute(
+        "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'sahut_app'"
+        " and datname = current_database()"
+    )
+
+
 async def test_a_server_that_only_reads_after_a_change_of_roles_is_a_named_problem(
     service: Service, database: Database, above: "asyncpg.Connection[asyncpg.Record]"
 ) -> None:
     async with await service.signed_in(SARI) as sari:
         await above.execute(f"alter database {database.name} set default_transaction_read_only = on")
-        await above.execute(
-            "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'sahut_app'"
-            " and datname = current_database()"
-        )
+        await end_sessions(above)
         try:
             sent, written = await send(sari), await write(sari)
         finally:
             await above.execute("set default_transaction_read_only = off")
             await above.execute(f"alter database {database.name} reset default_transaction_read_only")
-            await above.execute(
-                "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'sahut_app'"
-                " and datname = current_database()"
-            )
+            await end_sessions(above)
 
     assert is_named(sent, "database_away", "outcome_unknown")
     assert is_named(written, "database_away", "outcome_unknown")
@@ -163,10 +165,7 @@ async def test_when_no_more_sessions_are_let_in_that_is_a_named_problem(
 ) -> None:
     async with await service.signed_in(SARI) as sari:
         await above.execute(f"alter database {database.name} connection limit 0")
-        await above.execute(
-            "select pg_terminate_backend(pid) from pg_stat_activity where usename = 'sahut_app'"
-            " and datname = current_database()"
-        )
+        await end_sessions(above)
         try:
             answers = [await ask(sari) for ask in (send, look, write) for _ in range(2)]
         finally:
